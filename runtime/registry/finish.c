@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: MIT */
+/* Delete and touch: what whoever has the owner's right may do to an operation by key and gen. */
+#include "registry/state.h"
+
+/* Answers where the gen is not live; 0 then, else the operation. */
+static uint32_t find_live(struct request *q, const struct op *op)
+{
+    struct found found = find_by_gen(q, op);
+    struct result result = {.answer = found.answer, .gen = found.gen};
+    if (found.operation != 0) {
+        const struct operation *operation = operation_at(q->r, found.operation);
+        if (operation->state != STATE_ENDED) {
+            return found.operation;
+        }
+        result = (struct result){
+            .answer = ANSWER_ENDED,
+            .gen = operation->gen,
+            .outcome = (enum outcome) operation->outcome,
+            .cause = cause_get(q->r, operation->cause),
+        };
+    }
+    request_tell(q, &result);
+    return 0;
+}
+
+void serve_delete(struct request *q, const struct op *op)
+{
+    uint32_t index = find_live(q, op);
+    if (index == 0) {
+        return;
+    }
+    const struct operation *operation = operation_at(q->r, index);
+    bool by_owner = operation->owner == q->session;
+    struct result result = {
+        .answer = ANSWER_DELETED,
+        .gen = operation->gen,
+        .cancelled = operation->cause != 0,
+        .cause = cause_get(q->r, operation->cause),
+        .by_owner = by_owner,
+    };
+    if (request_put(q, &result)) {
+        operation_end(q->r, index, (enum outcome) op->as.delete.outcome, by_owner);
+    }
+}
+
+void serve_touch(struct request *q, const struct op *op)
+{
+    uint32_t index = find_live(q, op);
+    if (index == 0) {
+        return;
+    }
+    const struct operation *operation = operation_at(q->r, index);
+    if (operation->ttl_end_ms == 0) {
+        request_field_error(q, "ttl_ms", "an operation without a ttl cannot be given one");
+        return;
+    }
+    bool cancelling = operation->state == STATE_CANCELLING;
+    struct result result = {
+        .answer = cancelling ? ANSWER_CANCELLING : ANSWER_TOUCHED,
+        .gen = operation->gen,
+        .cause = cause_get(q->r, operation->cause),
+        .by_owner = operation->owner == q->session,
+    };
+    if (request_put(q, &result)) {
+        operation_ttl_set(q->r, index, op->as.touch.ttl_ms);
+    }
+}

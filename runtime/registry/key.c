@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: MIT */
+/* A key is there as long as an operation, live or remembered, or an armed cancel names it.
+ *
+ * "The newest gen remembered" is a maximum over the ended operations, which come in any order of
+ * gen (JOIN) and leave in the order of their end, mostly. It is kept as the sliding-window maximum
+ * is: the `peaks` are those ended operations after whose end none with a higher gen ended, so their
+ * gens fall from first to last, an arrival drops the lower ones before it, and the first is the
+ * maximum. Each operation enters once, so the cost is constant over time. Only where one leaves out
+ * of order (its notice was not acknowledged, so it outlives its memory time) can the peaks run out
+ * before the ended ones do; then they are made anew. */
+#include "registry/state.h"
+
+static uint64_t key_hash(const struct registry *r, uint32_t space, struct bytes name)
+{
+    struct siphash_key of_space = r->table_key;
+    of_space.k0 ^= space;
+    return siphash13(&of_space, name);
+}
+
+struct bytes key_name(const struct registry *r, uint32_t key)
+{
+    return byte_heap_get(&r->bytes, key_at(r, key)->name);
+}
+
+uint32_t key_find(const struct registry *r, uint32_t space, struct bytes name)
+{
+    if (space == 0) {
+        return 0;
+    }
+    uint32_t key = hash_index_first(&r->keys_by_name, key_hash(r, space, name));
+    while (key != 0 && (key_at(r, key)->space != space || !bytes_equal(key_name(r, key), name))) {
+        key = hash_index_next(&r->keys_by_name, key);
+    }
+    return key;
+}
+
+const char *key_full(const struct registry *r, struct bytes space, struct bytes name,
+                     size_t more_bytes)
+{
+    uint32_t known = space_find(r, space);
+    if (known == 0 && r->spaces.count == r->spaces.capacity) {
+        return "namespaces";
+    }
+    if (key_find(r, known, name) == 0) {
+        more_bytes += name.size;
+    }
+    return r->bytes.bytes + more_bytes > r->bytes.bytes_max ? "bytes" : NULL;
+}
+
+uint32_t key_make(struct registry *r, struct bytes space_name_, struct bytes name)
+{
+    uint32_t known = space_find(r, space_name_);
+    uint32_t key = key_find(r, known, name);
+    if (key != 0) {
+        return key;
+    }
+    uint32_t space = space_take(r, space_name_);
+    key = slab_take(&r->keys);
+    ASSERT(space != 0 && key != 0);
+    key_at(r, key)->space = space;
+    bool kept = byte_heap_keep(&r->bytes, name, &key_at(r, key)->name);
+    ASSERT(kept);
+    hash_index_insert(&r->keys_by_name, key, key_hash(r, space, name));
+    return key;
+}
+
+void key_release(struct registry *r, uint32_t index)
+{
+    struct key *key = key_at(r, index);
+    if (key->live.count > 0 || key->ended.count > 0 || key->armed != 0) {
+        return;
+    }
+    hash_index_remove(&r->keys_by_name, index);
+    byte_heap_drop(&r->bytes, &key->name);
+    space_give(r, key->space);
+    slab_give(&r->keys, index);
+}
+
+static void peak_add(struct registry *r, struct key *key, uint32_t index)
+{
+    struct chain_of peaks = CHAIN(r, operations, operation, of_peaks);
+    struct operation *operation = operation_at(r, index);
+    while (key->peaks.last != 0 && operation_at(r, key->peaks.last)->gen < operation->gen) {
+        operation_at(r, key->peaks.last)->is_peak = false;
+        chain_remove(peaks, &key->peaks, key->peaks.last);
+    }
+    operation->is_peak = true;
+    chain_append(peaks, &key->peaks, index);
+}
+
+void key_add_ended(struct registry *r, uint32_t index, uint32_t operation)
+{
+    struct key *key = key_at(r, index);
+    chain_append(CHAIN(r, operations, operation, of_key), &key->ended, operation);
+    peak_add(r, key, operation);
+}
+
+void key_remove_ended(struct registry *r, uint32_t index, uint32_t operation)
+{
+    struct key *key = key_at(r, index);
+    chain_remove(CHAIN(r, operations, operation, of_key), &key->ended, operation);
+    if (operation_at(r, operation)->is_peak) {
+        operation_at(r, operation)->is_peak = false;
+        chain_remove(CHAIN(r, operations, operation, of_peaks), &key->peaks, operation);
+    }
+    if (key->peaks.count > 0) {
+        return;
+    }
+    for (uint32_t i = key->ended.first; i != 0; i = operation_at(r, i)->of_key.next) {
+        peak_add(r, key, i);
+    }
+}
+
+uint32_t key_newest_ended(const struct registry *r, uint32_t key)
+{
+    return key_at(r, key)->peaks.first;
+}
+
+uint64_t key_highest_gen(const struct registry *r, uint32_t key)
+{
+    uint32_t live = key_at(r, key)->live.first;
+    uint32_t ended = key_newest_ended(r, key);
+    uint64_t gen = live == 0 ? 0 : operation_at(r, live)->gen;
+    return ended != 0 && operation_at(r, ended)->gen > gen ? operation_at(r, ended)->gen : gen;
+}

@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: MIT */
+/* Notices: what a session has to be told of its operations. They are made from state and stay until
+ * they are acknowledged, so that no lost reply, late poll or reconnect loses one. */
+#include "registry/state.h"
+
+#define OF_SESSION(r) CHAIN(r, notices, notice_record, of_session)
+#define OF_POLLS(r) CHAIN(r, sessions, session, of_polls)
+
+void notice_add(struct registry *r, uint32_t index, enum notice_kind kind)
+{
+    struct operation *operation = operation_at(r, index);
+    if (operation->owner == 0 || session_at(r, operation->owner)->dying) {
+        return;
+    }
+    ASSERT(operation->notices[kind] == 0);
+    struct session *session = session_at(r, operation->owner);
+    uint32_t number = slab_take(&r->notices);
+    ASSERT(number != 0);
+    struct notice_record *notice = notice_at(r, number);
+    notice->number = ++session->notice_number_last;
+    notice->operation = index;
+    notice->kind = kind;
+    operation->notices[kind] = number;
+    chain_append(OF_SESSION(r), &session->notices, number);
+    if (session->poll != 0 && !session->poll_due) {
+        session->poll_due = true;
+        chain_append(OF_POLLS(r), &r->polls, operation->owner);
+    }
+}
+
+void notice_drop(struct registry *r, uint32_t index, enum notice_kind kind)
+{
+    struct operation *operation = operation_at(r, index);
+    uint32_t number = operation->notices[kind];
+    if (number == 0) {
+        return;
+    }
+    ASSERT(operation->owner != 0);
+    operation->notices[kind] = 0;
+    chain_remove(OF_SESSION(r), &session_at(r, operation->owner)->notices, number);
+    slab_give(&r->notices, number);
+}
+
+static void acknowledge(struct request *q, const struct notice_ack *ack)
+{
+    struct registry *r = q->r;
+    uint32_t index = hash_index_first(&r->operations_by_gen, ack->gen);
+    if (index == 0 || operation_at(r, index)->owner != q->session ||
+        (ack->kind != NOTICE_CANCEL && ack->kind != NOTICE_ENDED) ||
+        operation_at(r, index)->notices[ack->kind] == 0) {
+        return;
+    }
+    notice_drop(r, index, (enum notice_kind) ack->kind);
+    if (ack->kind == NOTICE_CANCEL) {
+        operation_delivered(r, index);
+    }
+    operation_release(r, index);
+}
+
+static struct notice describe(const struct registry *r, uint32_t number)
+{
+    const struct notice_record *notice = notice_at(r, number);
+    const struct operation *operation = operation_at(r, notice->operation);
+    return (struct notice){
+        .number = notice->number,
+        .space = space_name(r, key_at(r, operation->key)->space),
+        .key = key_name(r, operation->key),
+        .gen = operation->gen,
+        .kind = notice->kind,
+        .cause = cause_get(r, operation->cause),
+        .outcome = notice->kind == NOTICE_ENDED ? (enum outcome) operation->outcome : OUTCOME_UNSET,
+    };
+}
+
+/* The first notice above `after`. Owners acknowledge what they have seen, so that is near an end.
+ */
+static uint32_t first_above(const struct registry *r, const struct session *session, uint64_t after)
+{
+    uint32_t first = session->notices.first;
+    if (first == 0 || notice_at(r, first)->number > after) {
+        return first;
+    }
+    uint32_t above = 0;
+    for (uint32_t i = session->notices.last; notice_at(r, i)->number > after;
+         i = notice_at(r, i)->of_session.previous) {
+        above = i;
+    }
+    return above;
+}
+
+/* What fits into `room` bytes of reply, by an upper bound for each. */
+static void collect(struct registry *r, uint32_t session, uint64_t after, size_t room,
+                    struct result *result)
+{
+    *result = (struct result){.answer = ANSWER_NOTICES, .notices = r->notice_items};
+    size_t bytes = 64;
+    uint32_t i = first_above(r, session_at(r, session), after);
+    for (; i != 0 && result->notices_count < NOTICES_MAX; i = notice_at(r, i)->of_session.next) {
+        struct notice notice = describe(r, i);
+        bytes += 64 + notice.space.size + notice.key.size + notice.cause.text.size +
+                 notice.cause.actor.size + notice.cause.peer.size;
+        if (bytes > room) {
+            break;
+        }
+        r->notice_items[result->notices_count++] = notice;
+    }
+    result->more = i != 0;
+}
+
+void poll_answer_empty(struct registry *r, uint32_t parked)
+{
+    parked_answer(r, parked, &(struct result){.answer = ANSWER_NOTICES});
+}
+
+void serve_poll(struct request *q, const struct op *op)
+{
+    struct registry *r = q->r;
+    for (size_t i = 0; i < op->as.poll.acks_count; i++) {
+        acknowledge(q, &op->as.poll.acks[i]);
+    }
+    if (session_at(r, q->session)->poll != 0) {
+        poll_answer_empty(r, session_at(r, q->session)->poll);
+    }
+    struct result result;
+    collect(r, q->session, op->as.poll.after, q->room - q->used, &result);
+    uint64_t wait_ms = op->as.poll.wait_ms < POLL_MS_MAX ? op->as.poll.wait_ms : POLL_MS_MAX;
+    if (result.notices_count > 0 || wait_ms == 0) {
+        request_tell(q, &result);
+        return;
+    }
+    const char *full = park_full(q, 0, 0);
+    if (full != NULL) {
+        request_full(q, full);
+        return;
+    }
+    uint32_t parked = park(q, OP_POLL, wait_ms, 0);
+    parked_at(r, parked)->after = op->as.poll.after;
+    session_at(r, q->session)->poll = parked;
+}
+
+void polls_answer(struct registry *r, uint32_t *budget)
+{
+    while (*budget > 0 && r->polls.first != 0) {
+        uint32_t index = r->polls.first;
+        struct session *session = session_at(r, index);
+        chain_remove(OF_POLLS(r), &r->polls, index);
+        session->poll_due = false;
+        (*budget)--;
+        if (session->poll == 0) {
+            continue;
+        }
+        struct result result;
+        collect(r, index, parked_at(r, session->poll)->after, FRAME_BYTES_MAX - 64, &result);
+        if (result.notices_count > 0) {
+            parked_answer(r, session->poll, &result);
+        }
+    }
+}

@@ -1,0 +1,246 @@
+/* SPDX-License-Identifier: MIT */
+/* Requests whose answer comes later: wait, poll, and cancel above RECORDED. Each owes one reply, at
+ * its deadline at the latest.
+ *
+ * A parked wait or cancel is tied to the operations it is about. When one of them changes it goes
+ * on the settle queue, and parked_settle() looks at its ties: those met are closed, and a request
+ * whose last tie closed is answered from what the operations are then. An operation with ties is
+ * not forgotten. */
+#include "registry/state.h"
+
+#define OF_OPERATION(r) CHAIN(r, ties, tie, of_operation)
+#define OF_HOLDER(r) CHAIN(r, parked, parked, of_holder)
+#define OF_SETTLE(r) CHAIN(r, operations, operation, of_settle)
+
+static struct chain_ends *holder_of(struct registry *r, const struct parked *parked)
+{
+    return parked->session != 0 ? &session_at(r, parked->session)->parked
+                                : &link_at(r, parked->link)->parked;
+}
+
+const char *park_full(const struct request *q, size_t ties_count, size_t answer_bytes)
+{
+    const struct registry *r = q->r;
+    uint32_t held = q->session != 0 ? session_at(r, q->session)->parked.count
+                                    : link_at(r, q->link)->parked.count;
+    if (held >= r->limits.parked_session) {
+        return "parked_session";
+    }
+    if (r->parked.count == r->parked.capacity || r->ties.capacity - r->ties.count < ties_count ||
+        (q->session != 0 && r->remembered.count == r->remembered.capacity)) {
+        return "parked";
+    }
+    if (q->session != 0 && answer_bytes + REMEMBERED_BYTES_EXTRA > remembered_room(r, q->session)) {
+        return remembered_limit(r, q->session);
+    }
+    return NULL;
+}
+
+uint32_t park(struct request *q, enum op_kind kind, uint64_t deadline_ms, size_t answer_bytes)
+{
+    struct registry *r = q->r;
+    uint32_t index = slab_take(&r->parked);
+    ASSERT(index != 0);
+    struct parked *parked = parked_at(r, index);
+    parked->to = *q->from;
+    parked->kind = kind;
+    parked->request_id = q->frame->request_id;
+    parked->session_number = q->frame->session;
+    parked->session = q->session;
+    parked->link = q->session != 0 ? 0 : q->link;
+    parked->timer.kind = TIMER_PARKED;
+    timer_heap_set(&r->timers, &parked->timer, time_after(r->now_ms, deadline_ms));
+    chain_append(OF_HOLDER(r), holder_of(r, parked), index);
+    if (q->session != 0) {
+        parked->remembered = remembered_make(r, q->session, q->frame,
+                                             (uint32_t) answer_bytes + REMEMBERED_BYTES_EXTRA);
+        remembered_at(r, parked->remembered)->parked = index;
+    }
+    q->parked = true;
+    return index;
+}
+
+void park_tie(struct registry *r, uint32_t index, uint32_t operation, enum answer answer)
+{
+    uint32_t number = slab_take(&r->ties);
+    ASSERT(number != 0);
+    struct parked *parked = parked_at(r, index);
+    struct tie *tie = tie_at(r, number);
+    tie->gen = operation_at(r, operation)->gen;
+    tie->operation = operation;
+    tie->parked = index;
+    tie->answer = (uint8_t) answer;
+    tie->next_of_parked = parked->ties;
+    parked->ties = number;
+    parked->ties_count++;
+    parked->ties_open++;
+    chain_append(OF_OPERATION(r), &operation_at(r, operation)->ties, number);
+}
+
+/* Takes the tie off its operation, keeping what the answer needs. */
+static void tie_close(struct registry *r, uint32_t number)
+{
+    struct tie *tie = tie_at(r, number);
+    uint32_t index = tie->operation;
+    struct operation *operation = operation_at(r, index);
+    tie->level = operation->level;
+    tie->outcome = operation->outcome;
+    tie->no_owner = operation->owner == 0 && operation->state != STATE_ENDED;
+    tie->operation = 0;
+    parked_at(r, tie->parked)->ties_open--;
+    if (operation->settle_at == number) {
+        operation->settle_at = tie->of_operation.next;
+    }
+    chain_remove(OF_OPERATION(r), &operation->ties, number);
+    operation_release(r, index);
+}
+
+void parked_free(struct registry *r, uint32_t index)
+{
+    struct parked *parked = parked_at(r, index);
+    timer_heap_clear(&r->timers, &parked->timer);
+    uint32_t next;
+    for (uint32_t number = parked->ties; number != 0; number = next) {
+        next = tie_at(r, number)->next_of_parked;
+        if (tie_at(r, number)->operation != 0) {
+            tie_close(r, number);
+        }
+        slab_give(&r->ties, number);
+    }
+    if (parked->remembered != 0) {
+        remembered_at(r, parked->remembered)->parked = 0;
+        if (parked->kind != OP_CANCEL || remembered_at(r, parked->remembered)->reply.size == 0) {
+            remembered_free(r, parked->remembered); /* a read, or nobody is left to be answered */
+        }
+    }
+    if (parked->session != 0 && session_at(r, parked->session)->poll == index) {
+        session_at(r, parked->session)->poll = 0;
+    }
+    chain_remove(OF_HOLDER(r), holder_of(r, parked), index);
+    slab_give(&r->parked, index);
+}
+
+static struct bytes make_reply(struct registry *r, const struct parked *parked,
+                               const struct error *error, const struct result *result)
+{
+    struct reply_head head = {.session = parked->session_number, .request_id = parked->request_id};
+    if (error != NULL) {
+        head.error = *error;
+    }
+    size_t used = r->port.head(r->port.context, &head, r->late_reply, FRAME_BYTES_MAX);
+    ASSERT(used > 0);
+    if (result != NULL) {
+        size_t more =
+            r->port.result(r->port.context, result, r->late_reply + used, FRAME_BYTES_MAX - used);
+        ASSERT(more > 0);
+        used += more;
+        r->counters.answers[result->answer]++;
+    }
+    return bytes_of(r->late_reply, used);
+}
+
+void parked_answer(struct registry *r, uint32_t index, const struct result *result)
+{
+    struct parked *parked = parked_at(r, index);
+    struct bytes reply = make_reply(r, parked, NULL, result);
+    if (parked->kind == OP_CANCEL && parked->remembered != 0) {
+        remembered_set(r, parked->remembered, reply);
+    }
+    struct reply_to to = parked->to;
+    parked_free(r, index);
+    r->port.send(r->port.context, &to, reply);
+}
+
+void parked_refuse(struct registry *r, uint32_t index, enum error_code code)
+{
+    struct parked *parked = parked_at(r, index);
+    struct error error = {.code = code, .text = "the session is lost"};
+    struct bytes reply = make_reply(r, parked, &error, NULL);
+    struct reply_to to = parked->to;
+    parked_free(r, index);
+    r->port.send(r->port.context, &to, reply);
+}
+
+bool parked_tie_is_met(const struct registry *r, uint32_t number)
+{
+    const struct tie *tie = tie_at(r, number);
+    const struct operation *operation = operation_at(r, tie->operation);
+    const struct parked *parked = parked_at(r, tie->parked);
+    if (operation->state == STATE_ENDED) {
+        return true;
+    }
+    if (parked->kind == OP_WAIT) {
+        return parked->until == UNTIL_CANCELLING && operation->state == STATE_CANCELLING;
+    }
+    return operation->level >= parked->level || operation->owner == 0;
+}
+
+static void decide(struct registry *r, uint32_t index)
+{
+    struct parked *parked = parked_at(r, index);
+    struct result result;
+    switch (parked->kind) {
+    case OP_WAIT:
+        wait_describe(r, tie_at(r, parked->ties)->operation, (enum until) parked->until, &result);
+        break;
+    case OP_CANCEL:
+        cancel_describe(r, index, &result);
+        break;
+    default:
+        poll_answer_empty(r, index);
+        return;
+    }
+    parked_answer(r, index, &result);
+}
+
+void parked_expire(struct registry *r, uint32_t index)
+{
+    decide(r, index);
+}
+
+void operation_settle(struct registry *r, uint32_t index)
+{
+    struct operation *operation = operation_at(r, index);
+    if (operation->ties.count == 0) {
+        return;
+    }
+    operation->settle_at = operation->ties.first;
+    if (!operation->settling) {
+        operation->settling = true;
+        chain_append(OF_SETTLE(r), &r->settle, index);
+    }
+}
+
+/* A wait has one tie, read when it is answered; a cancel's are closed one by one as they are met.
+ */
+static void settle_tie(struct registry *r, uint32_t number)
+{
+    uint32_t index = tie_at(r, number)->parked;
+    if (parked_at(r, index)->kind == OP_CANCEL) {
+        tie_close(r, number);
+        if (parked_at(r, index)->ties_open > 0) {
+            return;
+        }
+    }
+    decide(r, index);
+}
+
+void parked_settle(struct registry *r, uint32_t *budget)
+{
+    while (*budget > 0 && r->settle.first != 0) {
+        uint32_t index = r->settle.first;
+        struct operation *operation = operation_at(r, index);
+        uint32_t number = operation->settle_at;
+        if (number != 0) {
+            (*budget)--;
+            operation->settle_at = tie_at(r, number)->of_operation.next;
+            if (parked_tie_is_met(r, number)) {
+                settle_tie(r, number);
+            }
+            continue;
+        }
+        operation->settling = false;
+        chain_remove(OF_SETTLE(r), &r->settle, index);
+        operation_release(r, index);
+    }
+}

@@ -1,0 +1,200 @@
+/* SPDX-License-Identifier: MIT */
+/* The registry's beginning, its clockwork and its end. See registry.h for what it promises and
+ * state.h for how it is built. */
+#include "registry/state.h"
+
+#include <stdlib.h>
+
+/* Frames, answers and notices never hold more causes than operations and arms do. */
+#define CAUSES_MAX(operations, armed) ((operations) + (armed) + 1)
+
+struct sizes {
+    uint32_t operations; /* records: live, remembered, and those that a request still waits for */
+    uint32_t armed;
+    uint32_t parked;
+    uint32_t sessions;
+};
+
+static struct sizes sizes_of(const struct limits *limits)
+{
+    return (struct sizes){
+        .operations = (uint32_t) (limits->operations + limits->finished + limits->parked + 1),
+        .armed = (uint32_t) limits->armed,
+        .parked = (uint32_t) limits->parked,
+        .sessions = (uint32_t) limits->sessions,
+    };
+}
+
+static bool tables_init(struct registry *r, struct sizes n)
+{
+    uint32_t spaces = (uint32_t) r->limits.namespaces;
+    uint32_t links = (uint32_t) r->limits.connections;
+    uint32_t remembered = (uint32_t) (r->limits.replies_bytes / REMEMBERED_BYTES_EXTRA);
+    return slab_init(&r->spaces, sizeof(struct space), spaces) &&
+           slab_init(&r->keys, sizeof(struct key), n.operations + n.armed) &&
+           slab_init(&r->operations, sizeof(struct operation), n.operations) &&
+           slab_init(&r->causes, sizeof(struct kept_cause), CAUSES_MAX(n.operations, n.armed)) &&
+           slab_init(&r->notices, sizeof(struct notice_record), 2 * n.operations) &&
+           slab_init(&r->armed, sizeof(struct armed), n.armed) &&
+           slab_init(&r->sessions, sizeof(struct session), n.sessions) &&
+           slab_init(&r->remembered, sizeof(struct remembered), remembered) &&
+           slab_init(&r->parked, sizeof(struct parked), n.parked) &&
+           slab_init(&r->ties, sizeof(struct tie), n.parked + KEY_GENS_MAX) &&
+           slab_init(&r->links, sizeof(struct link), links);
+}
+
+static bool indexes_init(struct registry *r)
+{
+    return hash_index_init(&r->spaces_by_name, &r->spaces, offsetof(struct space, by_name),
+                           r->spaces.capacity) &&
+           hash_index_init(&r->keys_by_name, &r->keys, offsetof(struct key, by_name),
+                           r->keys.capacity) &&
+           hash_index_init(&r->operations_by_gen, &r->operations,
+                           offsetof(struct operation, by_gen), r->operations.capacity) &&
+           hash_index_init(&r->sessions_by_number, &r->sessions,
+                           offsetof(struct session, by_number), r->sessions.capacity) &&
+           hash_index_init(&r->remembered_by_id, &r->remembered, offsetof(struct remembered, by_id),
+                           r->remembered.capacity) &&
+           hash_index_init(&r->links_by_address, &r->links, offsetof(struct link, by_address),
+                           r->links.capacity);
+}
+
+static bool heaps_init(struct registry *r, struct sizes n)
+{
+    uint64_t causes = CAUSES_MAX(n.operations, n.armed);
+    uint64_t cause_bytes =
+        causes * (CAUSE_TEXT_BYTES_MAX + CAUSE_ACTOR_BYTES_MAX + CAUSE_PEER_BYTES_MAX);
+    return byte_heap_init(&r->bytes, r->limits.bytes, 2 * (n.operations + n.armed)) &&
+           byte_heap_init(&r->cause_bytes, cause_bytes, (uint32_t) (3 * causes)) &&
+           byte_heap_init(&r->reply_bytes, r->limits.replies_bytes, r->remembered.capacity) &&
+           timer_heap_init(&r->timers, n.operations + n.armed + n.parked + n.sessions);
+}
+
+struct registry *registry_new(const struct registry_config *config,
+                              const struct registry_port *port)
+{
+    ASSERT(config->epoch >= 1 && config->epoch <= GEN_EPOCH_MAX);
+    ASSERT(config->counter_first >= 1 && config->counter_first <= GEN_COUNTER_MAX);
+    struct registry *r = calloc(1, sizeof *r);
+    if (r == NULL) {
+        return NULL;
+    }
+    r->limits = config->limits;
+    r->port = *port;
+    r->table_key = config->table_key;
+    r->secret_key = config->secret_key;
+    r->epoch = config->epoch;
+    r->counter_next = config->counter_first;
+    r->gen_newest = (config->epoch << GEN_COUNTER_BITS | config->counter_first) - 1;
+    r->now_ms = config->now_ms;
+    struct sizes n = sizes_of(&r->limits);
+    if (!tables_init(r, n) || !indexes_init(r) || !heaps_init(r, n)) {
+        registry_free(r);
+        return NULL;
+    }
+    return r;
+}
+
+void registry_free(struct registry *r)
+{
+    if (r == NULL) {
+        return;
+    }
+    struct slab *slabs[] = {&r->spaces,  &r->keys,  &r->operations, &r->causes,
+                            &r->notices, &r->armed, &r->sessions,   &r->remembered,
+                            &r->parked,  &r->ties,  &r->links};
+    struct hash_index *indexes[] = {&r->spaces_by_name,    &r->keys_by_name,
+                                    &r->operations_by_gen, &r->sessions_by_number,
+                                    &r->remembered_by_id,  &r->links_by_address};
+    for (size_t i = 0; i < sizeof slabs / sizeof slabs[0]; i++) {
+        slab_fini(slabs[i]);
+    }
+    for (size_t i = 0; i < sizeof indexes / sizeof indexes[0]; i++) {
+        hash_index_fini(indexes[i]);
+    }
+    byte_heap_fini(&r->bytes);
+    byte_heap_fini(&r->cause_bytes);
+    byte_heap_fini(&r->reply_bytes);
+    timer_heap_fini(&r->timers);
+    free(r);
+}
+
+/* ---- time ---- */
+
+static uint32_t record_of(const struct slab *slab, const void *record)
+{
+    size_t offset = (size_t) ((const char *) record - (const char *) slab->records.base);
+    size_t chunk = offset / slab->chunk_bytes;
+    return (uint32_t) (chunk * slab->chunk_records +
+                       offset % slab->chunk_bytes / slab->record_bytes);
+}
+
+static void fire(struct registry *r, struct timer *timer, uint64_t now_ms)
+{
+    switch ((enum timer_kind) timer->kind) {
+    case TIMER_OPERATION:
+        operation_expire(r, record_of(&r->operations, timer));
+        break;
+    case TIMER_SESSION:
+        session_expire(r, record_of(&r->sessions, timer), now_ms);
+        break;
+    case TIMER_PARKED:
+        parked_expire(r, record_of(&r->parked, timer));
+        break;
+    case TIMER_ARMED:
+        r->counters.armed_lapsed++;
+        armed_free(r, record_of(&r->armed, timer));
+        break;
+    }
+}
+
+static void timers_expire(struct registry *r, uint64_t now_ms, uint32_t *budget)
+{
+    while (*budget > 0) {
+        struct timer *timer = timer_heap_first(&r->timers);
+        if (timer == NULL || timer->deadline > now_ms) {
+            return;
+        }
+        (*budget)--;
+        timer_heap_clear(&r->timers, timer);
+        fire(r, timer, now_ms);
+    }
+}
+
+static bool has_queued(const struct registry *r)
+{
+    return r->settle.first != 0 || r->polls.first != 0 || r->dying.first != 0;
+}
+
+uint64_t registry_next_ms(const struct registry *r)
+{
+    if (has_queued(r)) {
+        return 0;
+    }
+    const struct timer *timer = timer_heap_first(&r->timers);
+    uint64_t memory = memory_next_ms(r);
+    return timer != NULL && timer->deadline < memory ? timer->deadline : memory;
+}
+
+bool registry_advance(struct registry *r, uint64_t now_ms, uint32_t budget)
+{
+    r->now_ms = now_ms > r->now_ms ? now_ms : r->now_ms;
+    parked_settle(r, &budget);
+    polls_answer(r, &budget);
+    timers_expire(r, now_ms, &budget);
+    memory_expire(r, now_ms, &budget);
+    sessions_bury(r, &budget);
+    return registry_next_ms(r) <= now_ms;
+}
+
+void registry_shut_down(struct registry *r, uint64_t now_ms)
+{
+    r->now_ms = now_ms > r->now_ms ? now_ms : r->now_ms;
+    r->shut_down = true;
+    uint32_t end = slab_end(&r->parked);
+    for (uint32_t i = 1; i < end; i++) {
+        if (slab_is_live(&r->parked, i)) {
+            parked_answer(r, i, &(struct result){.answer = ANSWER_SHUTTING_DOWN});
+        }
+    }
+}

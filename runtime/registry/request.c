@@ -1,0 +1,300 @@
+/* SPDX-License-Identifier: MIT */
+/* A frame, from its arrival to its reply.
+ *
+ * Each result is encoded before its op is applied: what does not fit into the reply is not done.
+ * The room is what a reply may have (64 KiB, less 4 bytes for each later op) and, where the answer
+ * has to be remembered, what the session may still have remembered. */
+#include "registry/state.h"
+
+#define FRAME_VERSION 1
+#define NOT_APPLIED_BYTES 4
+
+/* How each kind is treated. */
+static const struct {
+    void (*serve)(struct request *q, const struct op *op);
+    bool alone;
+    bool mutating; /* its answer is remembered */
+    bool needs_session;
+} kinds[OP_END] = {
+    [OP_OPEN] = {serve_open, .alone = true},
+    [OP_STORE] = {serve_store, .mutating = true, .needs_session = true},
+    [OP_CANCEL] = {serve_cancel, .mutating = true},
+    [OP_DELETE] = {serve_delete, .mutating = true, .needs_session = true},
+    [OP_TOUCH] = {serve_touch, .mutating = true, .needs_session = true},
+    [OP_POLL] = {serve_poll, .alone = true, .needs_session = true},
+    [OP_WAIT] = {serve_wait, .alone = true},
+    [OP_GET] = {serve_get},
+    [OP_LIST] = {serve_list, .alone = true},
+    [OP_COUNT] = {serve_count},
+    [OP_ARMED] = {serve_armed, .alone = true},
+    [OP_DISARM] = {serve_disarm, .mutating = true},
+    [OP_PING] = {serve_ping},
+    [OP_STATS] = {serve_stats},
+    [OP_CLOSE] = {serve_close, .mutating = true, .needs_session = true},
+};
+
+static bool must_be_alone(const struct op *op)
+{
+    return kinds[op->kind].alone || (op->kind == OP_CANCEL && op->as.cancel.level > LEVEL_RECORDED);
+}
+
+/* ---- results ---- */
+
+bool request_put(struct request *q, const struct result *result)
+{
+    struct registry *r = q->r;
+    size_t reserved = q->used + NOT_APPLIED_BYTES * q->ops_left;
+    size_t room = reserved < q->room ? q->room - reserved : 0;
+    size_t bytes = r->port.result(r->port.context, result, r->reply + q->used, room);
+    if (bytes == 0) {
+        q->exhausted = true;
+        return false;
+    }
+    q->used += bytes;
+    r->counters.answers[result->answer]++;
+    return true;
+}
+
+void request_tell(struct request *q, const struct result *result)
+{
+    if (!request_put(q, result)) {
+        ASSERT(q->exhausted); /* which serve_ops() sees */
+    }
+}
+
+bool request_answer(struct request *q, enum answer answer)
+{
+    return request_put(q, &(struct result){.answer = answer});
+}
+
+void request_full(struct request *q, const char *limit)
+{
+    request_tell(q, &(struct result){.answer = ANSWER_FULL, .limit = limit});
+}
+
+static void request_error(struct request *q, const struct error *error)
+{
+    request_tell(q, &(struct result){.answer = ANSWER_ERROR, .error = *error});
+}
+
+void request_field_error(struct request *q, const char *field, const char *text)
+{
+    request_error(q, &(struct error){.code = ERROR_FIELD, .field = field, .text = text});
+}
+
+/* ---- the whole frame ---- */
+
+static void put_head(struct request *q, const struct error *error)
+{
+    struct registry *r = q->r;
+    struct reply_head head = {
+        .session = q->frame->session, .request_id = q->frame->request_id, .error = *error};
+    q->used = r->port.head(r->port.context, &head, r->reply, sizeof r->reply);
+    ASSERT(q->used > 0);
+}
+
+static void send(struct request *q)
+{
+    q->r->port.send(q->r->port.context, q->from, bytes_of(q->r->reply, q->used));
+}
+
+static void refuse(struct request *q, struct error error)
+{
+    q->r->counters.frames_refused++;
+    put_head(q, &error);
+    send(q);
+}
+
+static struct error check_shape(const struct request *q)
+{
+    const struct frame *frame = q->frame;
+    if (frame->version != FRAME_VERSION) {
+        return (struct error){ERROR_VERSION, "version", "this daemon speaks version 1", NULL};
+    }
+    if (frame->ops_count == 0 || frame->ops_count > FRAME_OPS_MAX) {
+        return (struct error){ERROR_OP_COUNT, "ops", "a frame has 1 to 1024 ops", NULL};
+    }
+    if (frame->answered_count > FRAME_ANSWERED_MAX) {
+        return (struct error){ERROR_ANSWERED, "answered", "a frame names at most 64 ids", NULL};
+    }
+    for (size_t i = 0; frame->ops_count > 1 && i < frame->ops_count; i++) {
+        if (must_be_alone(&frame->ops[i])) {
+            return (struct error){ERROR_NOT_ALONE, "ops", "this op must be alone in its frame",
+                                  NULL};
+        }
+    }
+    if (frame->session != 0 && frame->request_id == 0) {
+        return (struct error){ERROR_REQUEST_ID, "request_id", "in a session ids rise from 1", NULL};
+    }
+    return (struct error){0};
+}
+
+/* Finds the frame's session and sees that it is this link's. */
+static struct error enter_session(struct request *q)
+{
+    struct registry *r = q->r;
+    if (q->frame->session == 0) {
+        return (struct error){0};
+    }
+    uint32_t session = session_find(r, q->frame->session);
+    bool rebinds = q->frame->secret.size > 0;
+    if (session == 0 || (rebinds && !session_secret_is(session_at(r, session), q->frame->secret))) {
+        return (struct error){ERROR_SESSION_LOST, "session", "there is no such session", NULL};
+    }
+    if (rebinds && session_at(r, session)->link != q->link) {
+        session_bind(r, session, q->link);
+    }
+    if (session_at(r, session)->link != q->link) {
+        return (struct error){ERROR_NOT_BOUND, "session",
+                              "the session is bound to another connection", NULL};
+    }
+    q->session = session;
+    session_heard(r, session);
+    return (struct error){0};
+}
+
+static bool mutates(const struct frame *frame)
+{
+    for (size_t i = 0; i < frame->ops_count; i++) {
+        if (kinds[frame->ops[i].kind].mutating) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* A frame that came before: answered as it was then, or moved here while it is undecided. */
+static void repeat(struct request *q, uint32_t index)
+{
+    struct registry *r = q->r;
+    const struct remembered *remembered = remembered_at(r, index);
+    if (remembered->digest != q->frame->ops_digest) {
+        refuse(q, (struct error){ERROR_REQUEST_ID_REUSED, "request_id",
+                                 "this id came before with other ops", NULL});
+        return;
+    }
+    r->counters.replies_repeated++;
+    if (remembered->parked != 0) {
+        parked_at(r, remembered->parked)->to = *q->from;
+        return;
+    }
+    r->port.send(r->port.context, q->from, byte_heap_get(&r->reply_bytes, remembered->reply));
+}
+
+static void serve_op(struct request *q, const struct op *op)
+{
+    struct registry *r = q->r;
+    r->counters.ops[op->kind]++;
+    if (kinds[op->kind].serve == NULL) {
+        request_error(q, &(struct error){ERROR_UNKNOWN_OP, "op", "no op that is known here", NULL});
+        return;
+    }
+    if (kinds[op->kind].needs_session && q->session == 0) {
+        request_error(q, &(struct error){ERROR_NEEDS_SESSION, "session",
+                                         "this op needs a session: open one first", NULL});
+        return;
+    }
+    struct error error = op_check(r, op);
+    if (op->kind == OP_OPEN && q->frame->session != 0) {
+        error = (struct error){ERROR_FIELD, "session", "open comes without a session", NULL};
+    }
+    if (error.code != ERROR_UNSET) {
+        request_error(q, &error);
+        return;
+    }
+    q->space_name = op->space;
+    if (op->space.size == 0 && q->session != 0) {
+        q->space_name = space_name(r, session_at(r, q->session)->space);
+    } else if (op->space.size == 0) {
+        q->space_name = bytes_of_string("default");
+    }
+    q->space = space_find(r, q->space_name);
+    kinds[op->kind].serve(q, op);
+}
+
+/* Applies the ops in order. False where not even the first fits: then nothing was done. */
+static bool serve_ops(struct request *q)
+{
+    const struct frame *frame = q->frame;
+    for (size_t i = 0; i < frame->ops_count && !q->parked; i++) {
+        q->ops_left = frame->ops_count - 1 - i;
+        if (!q->exhausted) {
+            serve_op(q, &frame->ops[i]);
+        }
+        if (q->exhausted) {
+            if (i == 0) {
+                return false;
+            }
+            bool put = request_answer(q, ANSWER_NOT_APPLIED);
+            ASSERT(put); /* its 4 bytes were kept free */
+        }
+    }
+    return true;
+}
+
+static void serve(struct request *q)
+{
+    struct registry *r = q->r;
+    bool remember = q->session != 0 && mutates(q->frame);
+    put_head(q, &(struct error){0});
+    q->room = FRAME_BYTES_MAX;
+    if (remember) {
+        uint64_t left = remembered_room(r, q->session);
+        left = left > REMEMBERED_BYTES_EXTRA ? left - REMEMBERED_BYTES_EXTRA : 0;
+        q->room = left < q->room ? (size_t) left : q->room;
+    }
+    size_t least = q->used + NOT_APPLIED_BYTES * q->frame->ops_count;
+    if (least > q->room || !serve_ops(q)) {
+        refuse(q, (struct error){ERROR_FULL, NULL, "no room to remember the answer",
+                                 q->session != 0 ? remembered_limit(r, q->session) : NULL});
+        return;
+    }
+    if (q->parked) {
+        return;
+    }
+    struct bytes reply = bytes_of(r->reply, q->used);
+    if (remember) {
+        uint32_t remembered = remembered_make(r, q->session, q->frame, 0);
+        remembered_set(r, remembered, reply);
+    }
+    send(q);
+    if (q->closing) {
+        session_die(r, q->session);
+    }
+}
+
+void registry_frame(struct registry *r, const struct reply_to *from, const struct frame *frame,
+                    uint64_t now_ms)
+{
+    r->now_ms = now_ms > r->now_ms ? now_ms : r->now_ms;
+    r->counters.frames++;
+    struct request q = {.r = r, .from = from, .frame = frame, .link = link_find(r, from->link)};
+    ASSERT(q.link != 0);
+    struct error error = check_shape(&q);
+    if (r->shut_down) {
+        error = (struct error){ERROR_SHUTTING_DOWN, NULL, "the daemon stops", NULL};
+    }
+    if (error.code == ERROR_UNSET) {
+        error = enter_session(&q);
+    }
+    if (error.code != ERROR_UNSET) {
+        refuse(&q, error);
+        return;
+    }
+    uint32_t known = 0;
+    if (q.session != 0) {
+        remembered_answered(r, q.session, frame);
+        known = remembered_find(r, q.session, frame->request_id);
+    }
+    if (known != 0) {
+        repeat(&q, known);
+    } else if (q.session != 0 && frame->request_id < session_at(r, q.session)->answered_below) {
+        refuse(&q, (struct error){ERROR_TOO_OLD, "request_id",
+                                  "below the window of the ids remembered", NULL});
+    } else {
+        serve(&q);
+    }
+    uint32_t budget = SETTLE_BUDGET;
+    parked_settle(r, &budget);
+    polls_answer(r, &budget);
+}

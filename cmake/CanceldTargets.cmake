@@ -6,7 +6,7 @@ target_compile_definitions(canceld_flags INTERFACE _POSIX_C_SOURCE=200809L _DEFA
 target_compile_options(canceld_flags INTERFACE
     -Wall -Wextra -Wpedantic -Wshadow -Wstrict-prototypes -Wmissing-prototypes
     -Wold-style-definition -Wvla -Wwrite-strings -Wpointer-arith -Wundef -Wconversion
-    -Wformat=2 -Wcast-qual -fno-common -fno-omit-frame-pointer
+    -Wformat=2 -Wcast-qual -Wno-missing-field-initializers -fno-common -fno-omit-frame-pointer
     $<$<BOOL:${CANCELD_WERROR}>:-Werror>)
 if(CANCELD_SANITIZE)
     target_compile_options(canceld_flags INTERFACE -fsanitize=${CANCELD_SANITIZE}

@@ -38,6 +38,16 @@
 #define DECODE_OP_BYTES ((size_t) 256)
 #define DECODE_ACK_BYTES ((size_t) 128)
 
+/* When the owner is late, what the lease clock then does, and how far ahead the owner may plan while a
+ * lease is pending, so that being late is noticed: see registry/lease_clock.h. */
+#define LEASE_LATE_MS UINT64_C(50)
+#define LEASE_HOLD_MS UINT64_C(250)
+#define LEASE_HOLD_APART_MS UINT64_C(5000)
+#define LEASE_PLAN_MS UINT64_C(1000)
+
+/* Steps of bulk work (an expiry, an operation of a dying session, ...) in one sweep of the owner. */
+#define SWEEP_STEPS_MAX 256
+
 /* Fixed by the actor runtime: the first two are what an address has bits for. */
 #define ACTOR_LOOPS_MAX 64
 #define ACTOR_SLOTS_MAX ((uint32_t) 1 << 22)

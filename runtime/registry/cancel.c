@@ -113,9 +113,7 @@ static bool has_to_wait(const struct registry *r, const struct op *op, uint32_t 
 static void cancel_parked(struct request *q, const struct op *op, uint32_t key, size_t count)
 {
     struct registry *r = q->r;
-    const char *full = park_full(q, count, ANSWER_BYTES(count));
-    if (full != NULL) {
-        request_full(q, full);
+    if (!park_has_room(q, count, ANSWER_BYTES(count))) {
         return;
     }
     uint32_t index = park(q, OP_CANCEL, op->as.cancel.deadline_ms, ANSWER_BYTES(count));

@@ -128,9 +128,7 @@ void serve_poll(struct request *q, const struct op *op)
         request_tell(q, &result);
         return;
     }
-    const char *full = park_full(q, 0, 0);
-    if (full != NULL) {
-        request_full(q, full);
+    if (!park_has_room(q, 0, 0)) {
         return;
     }
     uint32_t parked = park(q, OP_POLL, wait_ms, 0);

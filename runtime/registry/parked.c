@@ -18,22 +18,24 @@ static struct chain_ends *holder_of(struct registry *r, const struct parked *par
                                 : &link_at(r, parked->link)->parked;
 }
 
-const char *park_full(const struct request *q, size_t ties_count, size_t answer_bytes)
+bool park_has_room(struct request *q, size_t ties_count, size_t answer_bytes)
 {
     const struct registry *r = q->r;
     uint32_t held = q->session != 0 ? session_at(r, q->session)->parked.count
                                     : link_at(r, q->link)->parked.count;
     if (held >= r->limits.parked_session) {
-        return "parked_session";
+        request_full(q, "parked_session");
+        return false;
     }
-    if (r->parked.count == r->parked.capacity || r->ties.capacity - r->ties.count < ties_count ||
-        (q->session != 0 && r->remembered.count == r->remembered.capacity)) {
-        return "parked";
+    if (r->parked.count == r->parked.capacity || r->ties.capacity - r->ties.count < ties_count) {
+        request_full(q, "parked");
+        return false;
     }
     if (q->session != 0 && answer_bytes + REMEMBERED_BYTES_EXTRA > remembered_room(r, q->session)) {
-        return remembered_limit(r, q->session);
+        q->exhausted = true; /* the frame is refused: an answer could not be remembered */
+        return false;
     }
-    return NULL;
+    return true;
 }
 
 uint32_t park(struct request *q, enum op_kind kind, uint64_t deadline_ms, size_t answer_bytes)

@@ -158,7 +158,9 @@ static uint32_t make(struct registry *r, const struct op *op, struct bytes space
     session->heartbeat_ms = op->as.open.heartbeat_ms;
     session->timer.kind = TIMER_SESSION;
     session->name_size = (uint32_t) op->as.open.client_name.size;
-    memcpy(session->name, op->as.open.client_name.data, session->name_size);
+    if (session->name_size > 0) {
+        memcpy(session->name, op->as.open.client_name.data, session->name_size);
+    }
     hash_index_insert(&r->sessions_by_number, index, session->number);
     return index;
 }

@@ -405,7 +405,7 @@ void serve_disarm(struct request *q, const struct op *op);
 
 /* parked.c */
 uint32_t park(struct request *q, enum op_kind kind, uint64_t deadline_ms, size_t answer_bytes);
-const char *park_full(const struct request *q, size_t ties_count, size_t answer_bytes);
+bool park_has_room(struct request *q, size_t ties_count, size_t answer_bytes); /* else: answered */
 void park_tie(struct registry *r, uint32_t parked, uint32_t operation, enum answer answer);
 void parked_free(struct registry *r, uint32_t parked);
 void parked_refuse(struct registry *r, uint32_t parked, enum error_code code);

@@ -32,9 +32,7 @@ void serve_wait(struct request *q, const struct op *op)
         request_tell(q, &result);
         return;
     }
-    const char *full = park_full(q, 1, 0);
-    if (full != NULL) {
-        request_full(q, full);
+    if (!park_has_room(q, 1, 0)) {
         return;
     }
     uint32_t parked = park(q, OP_WAIT, op->as.wait.deadline_ms, 0);

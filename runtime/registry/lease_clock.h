@@ -3,21 +3,22 @@
  * thread could not look.
  *
  * The owner says when it looks, and what it planned: lease_clock_look() at the beginning of a turn,
- * lease_clock_end() at its end, lease_clock_plan() with the time of the next lease. It is late when a
- * turn begins LEASE_LATE_MS after the planned time, or ends LEASE_LATE_MS after it began: the process
- * was stopped, the machine suspended, or there was too much to do. Frames that would have renewed a
- * lease may then wait unread. So:
+ * lease_clock_end() at its end, lease_clock_plan() with the time of the next lease. It is late when
+ * a turn begins LEASE_LATE_MS after the planned time, or ends LEASE_LATE_MS after it began: the
+ * process was stopped, the machine suspended, or there was too much to do. Frames that would have
+ * renewed a lease may then wait unread. So:
  *
  *   - the clock stands still for what goes beyond LEASE_LATE_MS;
- *   - besides, it stands before everything that was not due when the owner was last there, until each
- *     link that was up has been read once, LEASE_HOLD_MS at most: a hold. One begins LEASE_HOLD_APART_MS
- *     after the one before at the earliest, so that an owner who is always late still ends leases.
+ *   - besides, it stands before everything that was not due when the owner was last there, until
+ * each link that was up has been read once, LEASE_HOLD_MS at most: a hold. One begins
+ * LEASE_HOLD_APART_MS after the one before at the earliest, so that an owner who is always late
+ * still ends leases.
  *
- * What it promises: lease time never goes back and never runs faster than real time, so nothing ends
- * early; when the owner is in time it runs exactly with real time; a stop of the process that lasts
- * longer than LEASE_PLAN_MS + LEASE_LATE_MS, while any lease is pending, ends no lease whose renewal
- * was read within LEASE_HOLD_MS after it (unless there was a hold just before). A shorter one may go
- * unseen, and then costs as much.
+ * What it promises: lease time never goes back and never runs faster than real time, so nothing
+ * ends early; when the owner is in time it runs exactly with real time; a stop of the process that
+ * lasts longer than LEASE_PLAN_MS + LEASE_LATE_MS, while any lease is pending, ends no lease whose
+ * renewal was read within LEASE_HOLD_MS after it (unless there was a hold just before). A shorter
+ * one may go unseen, and then costs as much.
  *
  * Pure: it reads no clock. After init it allocates nothing. One owner. */
 #ifndef CANCELD_REGISTRY_LEASE_CLOCK_H
@@ -54,14 +55,15 @@ void lease_clock_fini(struct lease_clock *clock);
 
 /* ---- the owner's turns; now_ns is the monotonic time and never goes back ---- */
 
-/* A turn began at now_ns. May be called again within the turn, with the same time. */
+/* A turn began at now_ns. May be called again with the same time, also after the turn's end. */
 void lease_clock_look(struct lease_clock *clock, uint64_t now_ns);
 
 /* The turn has ended. */
 void lease_clock_end(struct lease_clock *clock, uint64_t now_ns);
 
-/* The owner is about to sleep and the next lease is due at due_ms, lease time (TIME_NEVER: none is).
- * Gives the monotonic time at which it has to look again at the latest: now_ns means at once. */
+/* The owner is about to sleep and the next lease is due at due_ms, lease time (TIME_NEVER: none
+ * is). Gives the monotonic time at which it has to look again at the latest: now_ns means at once.
+ */
 uint64_t lease_clock_plan(struct lease_clock *clock, uint64_t due_ms, uint64_t now_ns);
 
 /* ---- lease time, in ms ---- */

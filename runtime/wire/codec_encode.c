@@ -1,0 +1,383 @@
+/* SPDX-License-Identifier: MIT */
+/* A reply's way out, piece by piece: the head is a Reply without results, and each result behind it
+ * is one more `results` field, so that the pieces in a row are a Reply.
+ *
+ * A result's lists are written element by element behind its other fields, each element through one
+ * struct on the stack: a page of a thousand operations needs no memory but its own bytes. protobuf
+ * leaves the order of fields free. */
+#include "wire/codec.h"
+
+#include "canceld.pb-c.h"
+
+#define PROTOCOL_VERSION 1
+#define WIRE_LENGTH 2
+
+/* ---- the words are the same on both sides ---- */
+
+#define SAME_NUMBER(ours, theirs)                                                                  \
+    _Static_assert((int) (ours) == (int) (theirs), #ours " has the number of canceld.proto")
+
+#define ANSWER_SAME(name, number) SAME_NUMBER(ANSWER_##name, CANCELD__V1__ANSWER__ANSWER_##name);
+ANSWER_TABLE(ANSWER_SAME)
+SAME_NUMBER(ANSWER_UNSET, CANCELD__V1__ANSWER__ANSWER_UNSET);
+
+#define ERROR_SAME(name, number) SAME_NUMBER(ERROR_##name, CANCELD__V1__ERROR_CODE__ERROR_##name);
+ERROR_TABLE(ERROR_SAME)
+SAME_NUMBER(ERROR_UNSET, CANCELD__V1__ERROR_CODE__ERROR_UNSET);
+
+/* The smaller ones: SAME(enum of canceld.proto, word). */
+#define SAME(theirs, word) SAME_NUMBER(word, CANCELD__V1__##theirs##__##word)
+SAME(POLICY, POLICY_REJECT);
+SAME(POLICY, POLICY_SUPERSEDE);
+SAME(POLICY, POLICY_JOIN);
+SAME(ON_EXPIRY, ON_EXPIRY_CANCEL);
+SAME(ON_EXPIRY, ON_EXPIRY_REAP);
+SAME(ON_OWNER_LOSS, ON_OWNER_LOSS_REAP);
+SAME(ON_OWNER_LOSS, ON_OWNER_LOSS_KEEP);
+SAME(STATE, STATE_UNSET);
+SAME(STATE, STATE_LIVE);
+SAME(STATE, STATE_CANCELLING);
+SAME(STATE, STATE_ENDED);
+SAME(OUTCOME, OUTCOME_UNSET);
+SAME(OUTCOME, OUTCOME_COMPLETED);
+SAME(OUTCOME, OUTCOME_FAILED);
+SAME(OUTCOME, OUTCOME_CANCELLED);
+SAME(OUTCOME, OUTCOME_EXPIRED);
+SAME(OUTCOME, OUTCOME_OWNER_LOST);
+SAME(LEVEL, LEVEL_NONE);
+SAME(LEVEL, LEVEL_RECORDED);
+SAME(LEVEL, LEVEL_DELIVERED);
+SAME(LEVEL, LEVEL_STOPPED);
+SAME(CAUSE_CODE, CAUSE_UNSET);
+SAME(CAUSE_CODE, CAUSE_USER);
+SAME(CAUSE_CODE, CAUSE_POLICY);
+SAME(CAUSE_CODE, CAUSE_SHUTDOWN);
+SAME(CAUSE_CODE, CAUSE_DEADLINE);
+SAME(CAUSE_CODE, CAUSE_SUPERSEDED);
+SAME(CAUSE_CODE, CAUSE_PARENT);
+SAME(NOTICE_KIND, NOTICE_UNSET);
+SAME(NOTICE_KIND, NOTICE_CANCEL);
+SAME(NOTICE_KIND, NOTICE_ENDED);
+SAME(UNTIL, UNTIL_UNSET);
+SAME(UNTIL, UNTIL_CANCELLING);
+SAME(UNTIL, UNTIL_ENDED);
+
+/* ---- our words into protobuf-c's structs ---- */
+
+/* protobuf-c's structs are for reading and for writing, so they hold pointers to what may be
+ * changed. Packing changes nothing. */
+static char *lent_text(const char *text)
+{
+    return (char *) (uintptr_t) text;
+}
+
+static ProtobufCBinaryData lent(struct bytes bytes)
+{
+    return (ProtobufCBinaryData){.len = bytes.size, .data = (uint8_t *) (uintptr_t) bytes.data};
+}
+
+/* NULL where there is no cause. */
+static Canceld__V1__Cause *lent_cause(const struct cause *cause, Canceld__V1__Cause *room)
+{
+    if (cause->code == CAUSE_UNSET) {
+        return NULL;
+    }
+    canceld__v1__cause__init(room);
+    room->code = (Canceld__V1__CauseCode) cause->code;
+    room->text = lent(cause->text);
+    room->actor = lent(cause->actor);
+    room->peer = lent(cause->peer);
+    return room;
+}
+
+static Canceld__V1__Error *lent_error(const struct error *error, Canceld__V1__Error *room)
+{
+    if (error->code == ERROR_UNSET) {
+        return NULL;
+    }
+    canceld__v1__error__init(room);
+    room->code = (Canceld__V1__ErrorCode) error->code;
+    room->field = lent_text(error->field);
+    room->text = lent_text(error->text);
+    room->limit = lent_text(error->limit);
+    return room;
+}
+
+static Canceld__V1__Opened *lent_opened(const struct opened *opened, Canceld__V1__Opened *room)
+{
+    if (opened == NULL) {
+        return NULL;
+    }
+    canceld__v1__opened__init(room);
+    room->session = opened->session;
+    room->secret = lent(bytes_of(opened->secret, sizeof opened->secret));
+    room->epoch = opened->epoch;
+    room->grace_ms = opened->grace_ms;
+    room->finished_ms = opened->finished_ms;
+    room->parked_max = opened->parked_max;
+    room->resumed = opened->resumed;
+    room->namespace_ = lent(opened->space);
+    return room;
+}
+
+/* ---- the elements of a result's lists ---- */
+
+/* Room for one element of any list. Each lend_ function fills it with element `i`. */
+struct element {
+    union {
+        ProtobufCMessage base;
+        Canceld__V1__GenResult gen;
+        Canceld__V1__Notice notice;
+        Canceld__V1__Operation operation;
+        Canceld__V1__ArmedKey armed;
+        Canceld__V1__Stat stat;
+    } as;
+
+    Canceld__V1__Cause cause;
+};
+
+static void lend_gen(const struct result *result, size_t i, struct element *element)
+{
+    const struct gen_result *from = &result->gens[i];
+    canceld__v1__gen_result__init(&element->as.gen);
+    element->as.gen.gen = from->gen;
+    element->as.gen.answer = (Canceld__V1__Answer) from->answer;
+    element->as.gen.level = (Canceld__V1__Level) from->level;
+    element->as.gen.outcome = (Canceld__V1__Outcome) from->outcome;
+}
+
+static void lend_notice(const struct result *result, size_t i, struct element *element)
+{
+    const struct notice *from = &result->notices[i];
+    canceld__v1__notice__init(&element->as.notice);
+    element->as.notice.number = from->number;
+    element->as.notice.namespace_ = lent(from->space);
+    element->as.notice.key = lent(from->key);
+    element->as.notice.gen = from->gen;
+    element->as.notice.kind = (Canceld__V1__NoticeKind) from->kind;
+    element->as.notice.cause = lent_cause(&from->cause, &element->cause);
+    element->as.notice.outcome = (Canceld__V1__Outcome) from->outcome;
+}
+
+static void lend_operation(const struct result *result, size_t i, struct element *element)
+{
+    const struct operation_info *from = &result->operations[i];
+    Canceld__V1__Operation *to = &element->as.operation;
+    canceld__v1__operation__init(to);
+    to->namespace_ = lent(from->space);
+    to->key = lent(from->key);
+    to->gen = from->gen;
+    to->state = (Canceld__V1__State) from->state;
+    to->outcome = (Canceld__V1__Outcome) from->outcome;
+    to->age_ms = from->age_ms;
+    to->ttl_left_ms = from->ttl_left_ms;
+    to->owner = from->owner;
+    to->owner_name = lent(from->owner_name);
+    to->meta = lent(from->meta);
+    to->cause = lent_cause(&from->cause, &element->cause);
+    to->level = (Canceld__V1__Level) from->level;
+}
+
+static void lend_armed(const struct result *result, size_t i, struct element *element)
+{
+    const struct armed_key *from = &result->armed[i];
+    canceld__v1__armed_key__init(&element->as.armed);
+    element->as.armed.namespace_ = lent(from->space);
+    element->as.armed.key = lent(from->key);
+    element->as.armed.cause = lent_cause(&from->cause, &element->cause);
+    element->as.armed.ttl_left_ms = from->ttl_left_ms;
+}
+
+static void lend_stat(const struct result *result, size_t i, struct element *element)
+{
+    const struct stat *from = &result->stats[i];
+    canceld__v1__stat__init(&element->as.stat);
+    element->as.stat.name = lent_text(from->name);
+    element->as.stat.value = from->value;
+}
+
+/* The lists of a result, with their numbers in message Result. */
+static const struct list_row {
+    const char *name;
+    uint32_t number;
+    size_t count_offset; /* of the size_t in struct result */
+    void (*lend)(const struct result *result, size_t i, struct element *element);
+} list_rows[] = {
+    {"gens", 10, offsetof(struct result, gens_count), lend_gen},
+    {"notices", 14, offsetof(struct result, notices_count), lend_notice},
+    {"operations", 16, offsetof(struct result, operations_count), lend_operation},
+    {"armed", 19, offsetof(struct result, armed_count), lend_armed},
+    {"stats", 20, offsetof(struct result, stats_count), lend_stat},
+};
+
+#define LIST_ROWS_COUNT (sizeof list_rows / sizeof list_rows[0])
+
+static size_t list_count(const struct list_row *row, const struct result *result)
+{
+    return *(const size_t *) (const void *) ((const char *) result + row->count_offset);
+}
+
+/* ---- writing ---- */
+
+static size_t varint_size(uint64_t value)
+{
+    size_t size = 1;
+    for (; value >= 0x80; value >>= 7) {
+        size++;
+    }
+    return size;
+}
+
+static uint8_t *put_varint(uint8_t *out, uint64_t value)
+{
+    for (; value >= 0x80; value >>= 7) {
+        *out++ = (uint8_t) (value | 0x80);
+    }
+    *out++ = (uint8_t) value;
+    return out;
+}
+
+static uint64_t tag_of(uint32_t number)
+{
+    return (uint64_t) number << 3 | WIRE_LENGTH;
+}
+
+/* A field that holds `size` bytes, with its tag and its length. */
+static size_t field_size(uint32_t number, size_t size)
+{
+    return varint_size(tag_of(number)) + varint_size(size) + size;
+}
+
+static uint8_t *put_field_head(uint8_t *out, uint32_t number, size_t size)
+{
+    return put_varint(put_varint(out, tag_of(number)), size);
+}
+
+static size_t lists_size(const struct result *result)
+{
+    struct element element;
+    size_t size = 0;
+    for (size_t row = 0; row < LIST_ROWS_COUNT; row++) {
+        const size_t count = list_count(&list_rows[row], result);
+        for (size_t i = 0; i < count; i++) {
+            list_rows[row].lend(result, i, &element);
+            size += field_size(list_rows[row].number,
+                               protobuf_c_message_get_packed_size(&element.as.base));
+        }
+    }
+    return size;
+}
+
+static uint8_t *put_list(uint8_t *out, const struct list_row *row, const struct result *result)
+{
+    struct element element;
+    const size_t count = list_count(row, result);
+    for (size_t i = 0; i < count; i++) {
+        row->lend(result, i, &element);
+        out =
+            put_field_head(out, row->number, protobuf_c_message_get_packed_size(&element.as.base));
+        out += protobuf_c_message_pack(&element.as.base, out);
+    }
+    return out;
+}
+
+/* The sub-messages of a result that are there once at most. */
+struct result_parts {
+    Canceld__V1__Cause cause;
+    Canceld__V1__Error error;
+    Canceld__V1__Opened opened;
+};
+
+/* Everything but the lists. */
+static Canceld__V1__Result lent_result(const struct result *result, struct result_parts *parts)
+{
+    Canceld__V1__Result to;
+    canceld__v1__result__init(&to);
+    to.answer = (Canceld__V1__Answer) result->answer;
+    to.gen = result->gen;
+    to.state = (Canceld__V1__State) result->state;
+    to.outcome = (Canceld__V1__Outcome) result->outcome;
+    to.cause = lent_cause(&result->cause, &parts->cause);
+    to.level = (Canceld__V1__Level) result->level;
+    to.no_owner = result->no_owner;
+    to.cancelled = result->cancelled;
+    to.by_owner = result->by_owner;
+    to.error = lent_error(&result->error, &parts->error);
+    to.limit = lent_text(result->limit);
+    to.opened = lent_opened(result->opened, &parts->opened);
+    to.more = result->more;
+    to.next_cursor = result->next_cursor;
+    to.count = result->count;
+    return to;
+}
+
+#define REPLY_RESULTS_NUMBER 5
+
+size_t codec_result(void *context, const struct result *result, uint8_t *out, size_t room)
+{
+    (void) context;
+    struct result_parts parts;
+    const Canceld__V1__Result single = lent_result(result, &parts);
+    const size_t size = canceld__v1__result__get_packed_size(&single) + lists_size(result);
+    const size_t whole = field_size(REPLY_RESULTS_NUMBER, size);
+    if (whole > room) {
+        return 0;
+    }
+    uint8_t *at = put_field_head(out, REPLY_RESULTS_NUMBER, size);
+    at += canceld__v1__result__pack(&single, at);
+    for (size_t row = 0; row < LIST_ROWS_COUNT; row++) {
+        at = put_list(at, &list_rows[row], result);
+    }
+    ASSERT((size_t) (at - out) == whole);
+    return whole;
+}
+
+size_t codec_head(void *context, const struct reply_head *head, uint8_t *out, size_t room)
+{
+    (void) context;
+    Canceld__V1__Error error;
+    Canceld__V1__Reply reply;
+    canceld__v1__reply__init(&reply);
+    reply.version = PROTOCOL_VERSION;
+    reply.session = head->session;
+    reply.request_id = head->request_id;
+    reply.error = lent_error(&head->error, &error);
+    if (canceld__v1__reply__get_packed_size(&reply) > room) {
+        return 0;
+    }
+    return canceld__v1__reply__pack(&reply, out);
+}
+
+/* What codec_decode() refuses for, in words. */
+static const struct error refusals[] = {
+    {.code = ERROR_MALFORMED, .text = "the request is not the bytes of a Frame"},
+    {.code = ERROR_TOO_COMPLEX,
+     .text = "decoding the frame would take more memory than a frame may"},
+    {.code = ERROR_OP_COUNT, .field = "ops", .text = "a frame carries 1 to 1024 ops"},
+    {.code = ERROR_ANSWERED, .field = "answered", .text = "a frame names 64 answered ids at most"},
+};
+
+size_t codec_refuse(const struct frame *frame, enum error_code code, uint8_t *out, size_t room)
+{
+    struct reply_head head = {.session = frame->session, .request_id = frame->request_id};
+    for (size_t i = 0; i < sizeof refusals / sizeof refusals[0]; i++) {
+        if (refusals[i].code == code) {
+            head.error = refusals[i];
+        }
+    }
+    ASSERT(head.error.code != ERROR_UNSET && room >= CODEC_REFUSAL_BYTES_MAX);
+    return codec_head(NULL, &head, out, room);
+}
+
+void codec_check(void)
+{
+    for (size_t row = 0; row < LIST_ROWS_COUNT; row++) {
+        const ProtobufCFieldDescriptor *field = protobuf_c_message_descriptor_get_field_by_name(
+            &canceld__v1__result__descriptor, list_rows[row].name);
+        ASSERT(field != NULL && field->id == list_rows[row].number);
+        ASSERT(field->label == PROTOBUF_C_LABEL_REPEATED);
+    }
+    const ProtobufCFieldDescriptor *results =
+        protobuf_c_message_descriptor_get_field_by_name(&canceld__v1__reply__descriptor, "results");
+    ASSERT(results != NULL && results->id == REPLY_RESULTS_NUMBER);
+}

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: MIT */
+/* The transport's word for who is at the other end: "uid:1000", "tcp:127.0.0.1". Pure but for NNG's
+ * struct of an address. */
+#ifndef CANCELD_WIRE_ENDPOINT_PEER_H
+#define CANCELD_WIRE_ENDPOINT_PEER_H
+
+#include "base/bytes.h"
+#include "base/limits.h"
+
+#include <nng/nng.h>
+
+struct endpoint_peer {
+    char text[CAUSE_PEER_BYTES_MAX + 1];
+};
+
+struct endpoint_peer endpoint_peer_of_uid(uint64_t uid);
+
+/* Of a TCP peer, without its port, which would be another one after each reconnect. Empty for other
+ * families. */
+struct endpoint_peer endpoint_peer_of_address(const nng_sockaddr *address);
+
+static inline struct bytes endpoint_peer_bytes(const struct endpoint_peer *peer)
+{
+    return bytes_of_string(peer->text);
+}
+
+#endif

@@ -1,0 +1,327 @@
+/* SPDX-License-Identifier: MIT */
+/* The life of a link: started with a connection; cut once, for whatever reason; ended when both
+ * aios are idle and have been heard of. Between cut and end nothing is called but NNG's
+ * completions. Only where the loop is stopped under it does a link end with its aios in flight:
+ * then it waits for the callbacks, and its memory for the messages that they left in the mailbox.
+ *
+ * The handler's calls must not nest. So a reply only marks its link as doomed where it cannot be
+ * queued, and the cut, which calls link_down, follows from a place where no call is under way. */
+#include "wire/link_state.h"
+
+#include <stdlib.h>
+
+enum { LINK_RECEIVED = MESSAGE_KIND_FIRST, LINK_SENT };
+
+struct link *link_of(struct list_link *of_host)
+{
+    return LIST_OWNER(of_host, struct link, of_host);
+}
+
+/* ---- what NNG's threads do ---- */
+
+static void signal_owner(void *argument)
+{
+    struct link_signal *signal = argument;
+    struct link *link = signal->link;
+    signal->told = true;
+    if (actor_tell(link->system, link->address, &signal->message) != STATUS_OK) {
+        signal->told = false; /* The loop has ended: link_on_stop() waits for this callback. */
+    }
+}
+
+/* ---- memory ---- */
+
+static void link_free(struct link *link)
+{
+    if (link->ended && !link->received.told && !link->sent.told) {
+        free(link);
+    }
+}
+
+/* A message that found the loop ended comes back here. */
+static void signal_release(struct message *message)
+{
+    struct link_signal *signal = LIST_OWNER(message, struct link_signal, message);
+    signal->told = false;
+    link_free(signal->link);
+}
+
+static void signal_init(struct link_signal *signal, struct link *link, uint32_t kind)
+{
+    *signal = (struct link_signal){
+        .message = {.kind = kind, .control = true, .release = signal_release}, .link = link};
+}
+
+static struct link *link_new(struct link_host *host, nng_stream *stream)
+{
+    struct link *link = malloc(sizeof *link);
+    if (link == NULL) {
+        return NULL;
+    }
+    *link = (struct link){.host = host, .stream = stream, .doomed = LINK_NOT_DOOMED};
+    link->input = link->small;
+    link->handshake_by_ns = TIME_NEVER;
+    link->input_since_ns = TIME_NEVER;
+    link->output_since_ns = TIME_NEVER;
+    signal_init(&link->received, link, LINK_RECEIVED);
+    signal_init(&link->sent, link, LINK_SENT);
+    sp_reader_init(&link->reader, SP_REP, host->framing, FRAME_BYTES_MAX);
+    if (nng_aio_alloc(&link->receive_aio, signal_owner, &link->received) != 0) {
+        goto no_receive;
+    }
+    if (nng_aio_alloc(&link->send_aio, signal_owner, &link->sent) != 0) {
+        goto no_send;
+    }
+    return link;
+
+no_send:
+    nng_aio_free(link->receive_aio);
+no_receive:
+    free(link);
+    return NULL;
+}
+
+/* Gives back everything but the memory of the struct. The aios are idle, or become so here. */
+static void link_give_all(struct link *link)
+{
+    nng_stream_close(link->stream);
+    nng_aio_stop(link->receive_aio);
+    nng_aio_stop(link->send_aio);
+    nng_aio_free(link->receive_aio);
+    nng_aio_free(link->send_aio);
+    nng_stream_free(link->stream);
+    link_give_buffer(link);
+    link_output_fini(&link->output);
+    list_remove(&link->of_dirty);
+    list_remove(&link->of_host);
+}
+
+static void link_on_stop(struct actor *self)
+{
+    struct link *link = actor_state(self);
+    struct link_host *host = link->host;
+    link_give_all(link);
+    link->ended = true;
+    link_free(link);
+    host->link_ended(host);
+}
+
+/* ---- the cut ---- */
+
+static void link_end_when_idle(struct link *link)
+{
+    if (link->cut && !link->receiving && !link->sending) {
+        actor_exit(link->actor);
+    }
+}
+
+/* From here on it counts no more, and nothing is started on it. */
+static void link_retire(struct link *link)
+{
+    link->cut = true;
+    link->host->alive_count--;
+    link->host->unopened_count -= link->opened ? 0 : 1;
+    link_stats(link)->links = link->host->alive_count;
+    list_remove(&link->of_dirty);
+    actor_timer_clear(link->actor, &link->timer);
+    nng_stream_close(link->stream);
+}
+
+void link_cut(struct link *link, enum endpoint_cut why)
+{
+    if (link->cut) {
+        return;
+    }
+    link_retire(link);
+    link_stats(link)->cuts[why]++;
+    link_handler(link)->link_down(link_handler(link)->context, link->address);
+    link_end_when_idle(link);
+}
+
+/* ---- deadlines ---- */
+
+static uint64_t deadline_of(uint64_t since_ns, uint64_t span_ms)
+{
+    return time_after(since_ns, span_ms * NS_PER_MS);
+}
+
+/* Which deadline comes first, and what a link is cut for that misses it. */
+static uint64_t link_deadline(const struct link *link, enum endpoint_cut *why_out)
+{
+    uint64_t stall_ms = link_limits(link)->stall_ms;
+    uint64_t input_by_ns = deadline_of(link->input_since_ns, stall_ms);
+    uint64_t output_by_ns = deadline_of(link->output_since_ns, stall_ms);
+    uint64_t nearest_ns = link->handshake_by_ns;
+    *why_out = ENDPOINT_CUT_HANDSHAKE;
+    if (input_by_ns < nearest_ns) {
+        nearest_ns = input_by_ns;
+        *why_out = ENDPOINT_CUT_STALLED_INPUT;
+    }
+    if (output_by_ns < nearest_ns) {
+        nearest_ns = output_by_ns;
+        *why_out = ENDPOINT_CUT_STALLED_OUTPUT;
+    }
+    return nearest_ns;
+}
+
+/* The timer is moved only to an earlier time: a busy link's deadlines move on with every request,
+ * and when it fires too early it is set again. */
+void link_watch(struct link *link)
+{
+    enum endpoint_cut why;
+    uint64_t deadline_ns = link_deadline(link, &why);
+    if (link->cut || deadline_ns == TIME_NEVER) {
+        return;
+    }
+    if (!timer_is_set(&link->timer.timer) || link->timer.timer.deadline > deadline_ns) {
+        actor_timer_set(link->actor, &link->timer, deadline_ns);
+    }
+}
+
+static void link_on_deadline(struct actor *self, struct actor_timer *timer)
+{
+    (void) timer;
+    struct link *link = actor_state(self);
+    enum endpoint_cut why;
+    link->host->in_batch = true;
+    if (link_deadline(link, &why) <= actor_now_ns(self)) {
+        link_cut(link, why);
+        return;
+    }
+    link_watch(link);
+}
+
+/* ---- messages ---- */
+
+static void link_take_received(struct link *link)
+{
+    link->received.told = false;
+    link->receiving = false;
+    if (link->cut) {
+        link_end_when_idle(link);
+        return;
+    }
+    if (nng_aio_result(link->receive_aio) != 0) {
+        link_cut(link, ENDPOINT_CUT_PEER);
+        return;
+    }
+    link_received(link, nng_aio_count(link->receive_aio));
+}
+
+static void link_take_sent(struct link *link)
+{
+    link->sent.told = false;
+    link->sending = false;
+    if (link->cut) {
+        link_end_when_idle(link);
+        return;
+    }
+    if (nng_aio_result(link->send_aio) != 0) {
+        link_cut(link, ENDPOINT_CUT_PEER);
+        return;
+    }
+    link_sent(link, nng_aio_count(link->send_aio));
+}
+
+static void link_take(struct actor *self, struct message *message)
+{
+    static void (*const takes[])(struct link *) = {
+        [LINK_RECEIVED] = link_take_received, [LINK_SENT] = link_take_sent};
+    struct link *link = actor_state(self);
+    link->host->in_batch = true;
+    takes[message->kind](link);
+}
+
+const struct actor_class link_class = {
+    .name = "link", .on_message = link_take, .on_stop = link_on_stop};
+
+/* ---- the host's side ---- */
+
+bool link_host_init(struct link_host *host, uint32_t links_max)
+{
+    list_init(&host->links);
+    list_init(&host->dirty);
+    return link_buffers_init(&host->buffers, links_max);
+}
+
+void link_host_fini(struct link_host *host)
+{
+    ASSERT(list_first(&host->links) == NULL);
+    link_buffers_fini(&host->buffers);
+}
+
+void link_finish(struct link *link)
+{
+    link->finishing = true;
+    if (!link->cut) {
+        link_mark_dirty(link);
+    }
+}
+
+/* The handshake goes out at once, without waiting for the peer's. */
+static void link_begin(struct link *link)
+{
+    uint8_t handshake[SP_HANDSHAKE_BYTES];
+    sp_write_handshake(SP_REP, handshake);
+    link->timer.on_fire = link_on_deadline;
+    link->handshake_by_ns = deadline_of(actor_now_ns(link->actor), link_limits(link)->handshake_ms);
+    link_append(link, bytes_of(handshake, sizeof handshake), (struct bytes){0});
+    link_read(link);
+}
+
+/* A link that has an actor but is not up; NULL where there is no room for it. Then the connection
+ * is closed. */
+static struct link *link_spawn(struct link_host *host, nng_stream *stream)
+{
+    struct link *link = link_new(host, stream);
+    if (link == NULL) {
+        nng_stream_close(stream);
+        nng_stream_free(stream);
+        return NULL;
+    }
+    list_append(&host->links, &link->of_host);
+    if (actor_spawn(host->endpoint->loop, &link_class, link, &link->actor) != STATUS_OK) {
+        link_give_all(link);
+        free(link);
+        return NULL;
+    }
+    link->system = actor_system_of(link->actor);
+    link->address = actor_self(link->actor);
+    host->alive_count++;
+    host->unopened_count++;
+    return link;
+}
+
+static bool host_has_room(const struct link_host *host)
+{
+    const struct limits *limits = &host->endpoint->limits;
+    bool counts_unopened = host->endpoint->handler.link_opened != NULL;
+    return host->alive_count < limits->connections &&
+           !(counts_unopened && host->unopened_count >= limits->connections_unopened);
+}
+
+void link_start(struct link_host *host, nng_stream *stream, struct bytes peer)
+{
+    const struct endpoint_handler *handler = &host->endpoint->handler;
+    struct endpoint_stats *stats = &host->endpoint->stats;
+    if (!host_has_room(host)) {
+        stats->refused++;
+        nng_stream_close(stream);
+        nng_stream_free(stream);
+        return;
+    }
+    struct link *link = link_spawn(host, stream);
+    if (link == NULL) {
+        stats->refused++;
+        return;
+    }
+    if (!handler->link_up(handler->context, link->address, peer)) {
+        stats->refused++;
+        link_retire(link);
+        link_end_when_idle(link);
+        return;
+    }
+    stats->accepted++;
+    stats->links = host->alive_count;
+    link_begin(link);
+}

@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: MIT */
+/* A link: one connection of the stream endpoint, an actor on the owner's loop.
+ *
+ * NNG's threads do the system calls. Their callbacks do one thing, they tell the link that its
+ * receive or its send is done; everything else happens on the owner's loop: frames are read off the
+ * input buffer, replies gather in the output, and one send a link goes out at the end of each
+ * batch. An aio is started and cancelled on that loop alone, and given back when it is idle, never
+ * in a callback. NNG's timeouts are not used: those of 1.5.2 follow the wall clock. */
+#ifndef CANCELD_WIRE_LINK_H
+#define CANCELD_WIRE_LINK_H
+
+#include "wire/endpoint_kind.h"
+#include "wire/link_buffers.h"
+#include "wire/sp.h"
+
+struct nng_stream;
+struct link;
+
+/* Replies to parked requests may come while the reading is stopped already, so output may grow
+ * beyond output_bytes; at this many times that the link is cut. */
+#define LINK_OUTPUT_OVERFLOW 4
+
+/* What a peer has to move in stall_ms, in either direction: the longest frame, about. */
+#define LINK_PROGRESS_BYTES ((size_t) FRAME_BYTES_MAX)
+
+/* What links need of their endpoint: a part of it. */
+struct link_host {
+    struct endpoint *endpoint;
+    enum sp_framing framing;
+    struct link_buffers buffers;
+    struct list_link links;  /* all that have not ended */
+    struct list_link dirty;  /* those with something to flush */
+    uint32_t alive_count;    /* links that are not cut */
+    uint32_t unopened_count; /* of those, links without a session */
+    bool in_batch;           /* link_host_flush() will be called before the loop sleeps */
+    /* Has link_host_flush() called soon. */
+    void (*wake)(struct link_host *host);
+    /* A link has ended. */
+    void (*link_ended)(struct link_host *host);
+};
+
+/* The address space for the links' buffers. */
+MUST_CHECK bool link_host_init(struct link_host *host, uint32_t links_max);
+void link_host_fini(struct link_host *host);
+
+/* Sends what has gathered, and cuts the links that have to be. At the end of a batch. */
+void link_host_flush(struct link_host *host);
+
+/* Makes a link of a connection, which is the callee's from here on, also where there is no room
+ * for it. */
+void link_start(struct link_host *host, struct nng_stream *stream, struct bytes peer);
+
+/* Queues a reply; never calls the handler. False where there is no such link. */
+bool link_reply(struct actor *self, const struct reply_to *to, struct bytes body);
+
+/* Closes the link as soon as nothing waits to go out. */
+void link_finish(struct link *link);
+
+/* Closes the link now: the handler hears of it at once, the link ends when NNG is done with it. */
+void link_cut(struct link *link, enum endpoint_cut why);
+
+/* Of the list `links`. */
+struct link *link_of(struct list_link *of_host);
+
+#endif

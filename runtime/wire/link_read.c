@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: MIT */
+#include "registry/frame.h"
+#include "wire/link_state.h"
+
+#include <string.h>
+
+void link_give_buffer(struct link *link)
+{
+    if (link->input != link->small) {
+        link_buffers_give(&link->host->buffers, link->input);
+        link->input = link->small;
+        link_stats(link)->buffers--;
+    }
+}
+
+static size_t link_input_room(const struct link *link)
+{
+    return link->input == link->small ? LINK_SMALL_BYTES : LINK_BUFFER_BYTES;
+}
+
+/* Takes a big buffer where the next step needs it, gives it back where nothing is left in it and
+ * the connection was read dry. False where there is none. */
+static bool link_fit_buffer(struct link *link, size_t needed)
+{
+    if (link->input != link->small) {
+        if (link->input_bytes == 0 && !link->read_full) {
+            link_give_buffer(link);
+        }
+        return true;
+    }
+    if (needed <= LINK_SMALL_BYTES && !link->read_full) {
+        return true;
+    }
+    uint8_t *big = link_buffers_take(&link->host->buffers);
+    if (big == NULL) {
+        return false;
+    }
+    memcpy(big, link->input, link->input_bytes);
+    link->input = big;
+    link_stats(link)->buffers++;
+    return true;
+}
+
+static void link_receive(struct link *link, size_t needed)
+{
+    if (!link_fit_buffer(link, needed)) {
+        link_cut(link, ENDPOINT_CUT_MEMORY);
+        return;
+    }
+    ASSERT(!link->receiving);
+    nng_iov iov = {.iov_buf = link->input + link->input_bytes,
+                   .iov_len = link_input_room(link) - link->input_bytes};
+    ASSERT(iov.iov_len > 0);
+    int failed = nng_aio_set_iov(link->receive_aio, 1, &iov);
+    ASSERT(!failed);
+    link->receiving = true;
+    nng_stream_recv(link->stream, link->receive_aio);
+}
+
+static void link_ask_opened(struct link *link)
+{
+    const struct endpoint_handler *handler = link_handler(link);
+    if (!link->opened && handler->link_opened != NULL &&
+        handler->link_opened(handler->context, link->address)) {
+        link->opened = true;
+        link->host->unopened_count--;
+    }
+}
+
+static void link_hand_over(struct link *link, const struct sp_step *step)
+{
+    const struct endpoint_handler *handler = link_handler(link);
+    struct reply_to from = {.link = link->address, .route_words = step->route.words_count};
+    memcpy(from.route, step->route.words, sizeof from.route);
+    link_stats(link)->frames_in++;
+    handler->frame(handler->context, &from, bytes_of(step->payload, step->payload_bytes));
+    link_ask_opened(link);
+}
+
+/* What the parser found. False where the reading has to stop here. */
+static bool link_step(struct link *link, const struct sp_step *step)
+{
+    switch (step->found) {
+    case SP_OPENED:
+        link->handshake_by_ns = TIME_NEVER;
+        return true;
+    case SP_FRAME:
+        link_hand_over(link, step);
+        return link->doomed == LINK_NOT_DOOMED;
+    case SP_IGNORE:
+        link_stats(link)->frames_ignored++;
+        return true;
+    case SP_BROKEN:
+        link->doomed = ENDPOINT_CUT_RULES;
+        return false;
+    case SP_MORE:
+        break;
+    }
+    return false;
+}
+
+bool link_is_over(const struct link *link)
+{
+    return link_output_frames(&link->output) >= link_limits(link)->outstanding ||
+           link_output_bytes(&link->output) >= link_limits(link)->output_bytes;
+}
+
+static void link_set_paused(struct link *link, bool paused)
+{
+    if (link->paused != paused) {
+        link->paused = paused;
+        link_stats(link)->pauses += paused ? 1 : 0;
+        link_handler(link)->link_paused(link_handler(link)->context, link->address, paused);
+    }
+}
+
+/* Hands over every whole frame until the output is over its bounds; what is left moves to the
+ * front. Returns how many bytes the next step needs. */
+static size_t link_parse(struct link *link)
+{
+    size_t at = 0;
+    struct sp_step step = {.found = SP_MORE};
+    bool more = true;
+    while (more && !link_is_over(link)) {
+        step = sp_read(&link->reader, link->input + at, link->input_bytes - at);
+        at += step.consumed;
+        more = link_step(link, &step);
+    }
+    link_set_paused(link, more);
+    link->input_bytes -= at;
+    if (link->input_bytes > 0 && at > 0) {
+        memmove(link->input, link->input + at, link->input_bytes);
+    }
+    if (link->input_bytes == 0 || link->paused || !link->reader.open) {
+        link->input_since_ns = TIME_NEVER;
+    } else if (at > 0 || link->input_since_ns == TIME_NEVER) {
+        link->input_since_ns = actor_now_ns(link->actor);
+    }
+    return step.needed;
+}
+
+void link_read(struct link *link)
+{
+    link_set_paused(link, false);
+    size_t needed = link_parse(link);
+    if (link->doomed != LINK_NOT_DOOMED) {
+        link_cut(link, link->doomed);
+        return;
+    }
+    if (!link->paused) {
+        link_receive(link, needed);
+    }
+    link_watch(link);
+}
+
+void link_received(struct link *link, size_t count)
+{
+    link->input_bytes += count;
+    link->read_full = link->input_bytes == link_input_room(link);
+    link_stats(link)->bytes_in += count;
+    link_read(link);
+}

@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: MIT */
+/* The inside of a link: for link.c (its life), link_read.c and link_write.c alone. */
+#ifndef CANCELD_WIRE_LINK_STATE_H
+#define CANCELD_WIRE_LINK_STATE_H
+
+#include "wire/link.h"
+#include "wire/link_output.h"
+
+#include <nng/nng.h>
+
+/* Enough for most requests, so an idle or a quiet link needs no big buffer. */
+#define LINK_SMALL_BYTES ((size_t) 1024)
+
+#define LINK_NOT_DOOMED ENDPOINT_CUT_END
+
+/* What a callback tells its link. */
+struct link_signal {
+    struct message message;
+    struct link *link;
+    bool told; /* the message is in the mailbox; the callback's while the aio is busy */
+};
+
+struct link {
+    /* Fixed, and read by callbacks. */
+    struct link_host *host;
+    struct actor_system *system;
+    uint64_t address;
+
+    /* The callbacks', while their aio is busy. */
+    struct link_signal received;
+    struct link_signal sent;
+
+    /* The owner's alone. */
+    struct list_link of_host;
+    struct list_link of_dirty;
+    struct actor *actor;
+    nng_stream *stream;
+    nng_aio *receive_aio;
+    nng_aio *send_aio;
+    struct actor_timer timer; /* for the nearest of the three deadlines below; may be early */
+    struct sp_reader reader;
+    bool receiving; /* started, and its message not taken yet */
+    bool sending;   /* likewise */
+    bool opened;    /* has a session, as far as the handler said */
+    bool paused;
+    bool finishing;
+    bool cut;
+    bool ended;
+    bool read_full;           /* the last receive filled the whole buffer */
+    enum endpoint_cut doomed; /* why it has to be cut, or LINK_NOT_DOOMED */
+    uint64_t handshake_by_ns;
+    uint64_t input_since_ns;  /* when the incomplete frame began; TIME_NEVER: there is none */
+    uint64_t output_since_ns; /* when output_due was set; TIME_NEVER: no output */
+    size_t output_due;        /* bytes that still have to go out in time */
+    uint8_t *input;           /* `small`, or a big buffer */
+    size_t input_bytes;
+    struct link_output output;
+    uint8_t small[LINK_SMALL_BYTES];
+};
+
+_Static_assert(sizeof(struct link) < 2048, "an idle link is small");
+
+extern const struct actor_class link_class;
+
+static inline const struct limits *link_limits(const struct link *link)
+{
+    return &link->host->endpoint->limits;
+}
+
+static inline struct endpoint_stats *link_stats(const struct link *link)
+{
+    return &link->host->endpoint->stats;
+}
+
+static inline const struct endpoint_handler *link_handler(const struct link *link)
+{
+    return &link->host->endpoint->handler;
+}
+
+/* ---- link.c ---- */
+
+/* Sets the timer where a deadline comes before it. */
+void link_watch(struct link *link);
+
+/* ---- link_read.c ---- */
+
+/* So many bytes have come behind those that were there. */
+void link_received(struct link *link, size_t count);
+
+/* Hands over the frames that are there, then has more received unless the link is paused. */
+void link_read(struct link *link);
+
+/* Whether so much waits to go out that the reading has to stop. */
+bool link_is_over(const struct link *link);
+
+void link_give_buffer(struct link *link);
+
+/* ---- link_write.c ---- */
+
+/* Queues bytes; where that fails the link is doomed. */
+void link_append(struct link *link, struct bytes head, struct bytes body);
+
+/* So many bytes have gone out. */
+void link_sent(struct link *link, size_t count);
+
+/* Starts a send of what is queued, unless one is under way. */
+void link_send(struct link *link);
+
+/* Has link_host_flush() look at it. */
+void link_mark_dirty(struct link *link);
+
+#endif

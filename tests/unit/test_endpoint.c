@@ -1,0 +1,392 @@
+/* SPDX-License-Identifier: MIT */
+/* The stream endpoint with peers that behave. */
+#include "endpoint_rig.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+/* A case for each transport. */
+#define OVER_BOTH(name)                                                                            \
+    static void name##_ipc(void)                                                                   \
+    {                                                                                              \
+        name(WIRE_IPC);                                                                            \
+    }                                                                                              \
+    static void name##_tcp(void)                                                                   \
+    {                                                                                              \
+        name(WIRE_TCP);                                                                            \
+    }
+
+static struct server server;
+
+static void started(enum wire wire)
+{
+    server_init(&server);
+    server_start(&server, wire_url(wire));
+}
+
+/* With a route of one word. */
+static size_t head_bytes(const struct client *client)
+{
+    return client->framing == SP_FRAMING_IPC ? 13 : 12;
+}
+
+static void requests_are_answered(enum wire wire)
+{
+    started(wire);
+    struct client client = client_open(&server);
+    for (uint32_t id = 0; id < 100; id++) {
+        client_request(&client, id, 'a', id);
+        client_expect(&client, id, 'a', id);
+    }
+    struct endpoint_stats stats = server_stats(&server);
+    CHECK_EQ(stats.links, 1);
+    CHECK_EQ(stats.frames_in, 100);
+    CHECK_EQ(stats.frames_out, 100);
+    CHECK_EQ(stats.bytes_in, SP_HANDSHAKE_BYTES + 100 * head_bytes(&client) + 99 * 50);
+    CHECK_EVENTUALLY(server_stats(&server).bytes_out == stats.bytes_in);
+    CHECK_EQ(stats.buffers, 0);
+    client_close(&client);
+    CHECK_EVENTUALLY(atomic_load(&server.downs) == 1);
+    CHECK_EQ(server_stats(&server).cuts[ENDPOINT_CUT_PEER], 1);
+    server_end(&server);
+}
+OVER_BOTH(requests_are_answered)
+
+static void peers_are_named(void)
+{
+    started(WIRE_IPC);
+    server_check_serves(&server);
+    char expected[40];
+    (void) snprintf(expected, sizeof expected, "uid:%u", (unsigned) geteuid());
+    CHECK_STR_EQ(server.peer, expected);
+    server_end(&server);
+    started(WIRE_TCP);
+    server_check_serves(&server);
+    CHECK_STR_EQ(server.peer, "tcp:127.0.0.1");
+    server_end(&server);
+}
+
+static void every_size_passes(enum wire wire)
+{
+    static const size_t sizes[] = {0,    1,    255,   256,   257,   1000,  1007,  1008,
+                                   1023, 1024, 1025,  4096,  65000, 65485, 65522, 65523,
+                                   0,    7,    65535, 65536, 1,     65536};
+    started(wire);
+    struct client client = client_open(&server);
+    for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
+        client_request(&client, (uint32_t) i, 'a' + (int) i, sizes[i]);
+        client_expect(&client, (uint32_t) i, 'a' + (int) i, sizes[i]);
+    }
+    CHECK_EVENTUALLY(server_stats(&server).buffers == 0);
+    client_close(&client);
+    server_end(&server);
+}
+OVER_BOTH(every_size_passes)
+
+/* Frames in pieces of every size, also the handshake: they arrive whole and in order. */
+static void pieces_are_put_together(enum wire wire)
+{
+    started(wire);
+    uint64_t seed = test_seed();
+    struct client client = client_connect(&server);
+    uint8_t *talk = malloc(400 * 3000);
+    CHECK(talk != NULL);
+    sp_write_handshake(SP_REQ, talk);
+    size_t size = SP_HANDSHAKE_BYTES;
+    size_t bodies[400];
+    for (uint32_t id = 0; id < 400; id++) {
+        bodies[id] = (size_t) (test_random(&seed) % (id % 8 == 0 ? 2900 : 90));
+        size += request_write(client.framing, id, (int) (id % 50), bodies[id], talk + size);
+    }
+    for (size_t at = 0; at < size;) {
+        size_t piece = 1 + (size_t) (test_random(&seed) % (at < 2000 ? 3 : 3000));
+        piece = piece > size - at ? size - at : piece;
+        client_send(&client, talk + at, piece);
+        at += piece;
+    }
+    uint8_t handshake[SP_HANDSHAKE_BYTES];
+    CHECK_EQ(recv(client.fd, handshake, sizeof handshake, MSG_WAITALL), sizeof handshake);
+    for (uint32_t id = 0; id < 400; id++) {
+        client_expect(&client, id, (int) (id % 50), bodies[id]);
+    }
+    free(talk);
+    client_close(&client);
+    server_end(&server);
+}
+OVER_BOTH(pieces_are_put_together)
+
+static void routes_go_back_as_they_came(enum wire wire)
+{
+    started(wire);
+    struct client client = client_open(&server);
+    struct sp_route route = {.words = {1, 2, 0x7fffffff, 4, 5, 6, 7, 0x80000009}, .words_count = 8};
+    uint8_t frame[SP_HEAD_BYTES_MAX];
+    uint8_t reply[SP_HEAD_BYTES_MAX];
+    size_t size = sp_write_head(client.framing, &route, 0, frame);
+    client_send(&client, frame, size);
+    CHECK_EQ(recv(client.fd, reply, size, MSG_WAITALL), size);
+    CHECK_BYTES_EQ(reply, size, frame, size);
+
+    /* One word more is passed over, and what follows is served. */
+    static const uint8_t hops[4 * 8] = {0};
+    uint8_t longer[64] = {0};
+    size = sp_write_head(client.framing, &(struct sp_route){.words_count = 0}, 36, longer);
+    memcpy(longer + size, hops, sizeof hops);
+    memcpy(longer + size + sizeof hops, "\x80\0\0\1", 4);
+    client_send(&client, longer, size + 36);
+    client_request(&client, 3, 'x', 4);
+    client_expect(&client, 3, 'x', 4);
+    CHECK_EQ(server_stats(&server).frames_ignored, 1);
+    client_close(&client);
+    server_end(&server);
+}
+OVER_BOTH(routes_go_back_as_they_came)
+
+static void set_nonblocking(int fd)
+{
+    CHECK_EQ(fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK), 0);
+}
+
+/* Writes until nothing more gets in and the server has stopped to read. Returns the bytes written. */
+static size_t write_until_paused(struct client *client, const uint8_t *data, size_t size)
+{
+    size_t at = 0;
+    set_nonblocking(client->fd);
+    struct test_wait wait = test_wait_begin(TEST_EVENTUALLY_MS);
+    for (;;) {
+        ssize_t sent = send(client->fd, data + at, size - at, MSG_NOSIGNAL);
+        at += sent > 0 ? (size_t) sent : 0;
+        struct pollfd room = {.fd = client->fd, .events = POLLOUT};
+        if (sent <= 0 && atomic_load(&server.paused) == 1 && poll(&room, 1, 50) == 0) {
+            return at;
+        }
+        CHECK(sent > 0 || test_wait_more(&wait));
+        CHECK_LT(at, size);
+    }
+}
+
+/* The rest goes in as the replies are read. */
+static void write_and_expect(struct client *client, const uint8_t *data, size_t size,
+                             uint32_t requests, size_t body)
+{
+    size_t at = 0;
+    for (uint32_t id = 0; id < requests; id++) {
+        while (at < size) {
+            ssize_t sent = send(client->fd, data + at, size - at, MSG_NOSIGNAL);
+            if (sent <= 0) {
+                CHECK(errno == EAGAIN);
+                break;
+            }
+            at += (size_t) sent;
+        }
+        client_expect(client, id, (int) (id % 50), body);
+    }
+    CHECK_EQ(at, size);
+}
+
+#define UNREAD_REQUESTS 5000
+#define UNREAD_BODY ((size_t) 2000)
+
+static void unread_replies_stop_the_reading(enum wire wire)
+{
+    started(wire);
+    struct client client = client_open(&server);
+    uint8_t *talk = malloc(UNREAD_REQUESTS * (UNREAD_BODY + SP_HEAD_BYTES_MAX));
+    CHECK(talk != NULL);
+    size_t size = 0;
+    for (uint32_t id = 0; id < UNREAD_REQUESTS; id++) {
+        size += request_write(client.framing, id, (int) (id % 50), UNREAD_BODY, talk + size);
+    }
+    size_t written = write_until_paused(&client, talk, size);
+    struct endpoint_stats stats = server_stats(&server);
+    CHECK_LT(stats.frames_in, UNREAD_REQUESTS);
+    /* What it holds: its bound, and one frame beyond. */
+    size_t frame_bytes = UNREAD_BODY + head_bytes(&client);
+    CHECK_LT(SP_HANDSHAKE_BYTES + stats.frames_out * frame_bytes - stats.bytes_out,
+             server.limits.output_bytes + frame_bytes);
+    CHECK_LE(stats.bytes_in, written);
+    struct endpoint_stats later = server_stats(&server);
+    CHECK_EQ(later.bytes_in, stats.bytes_in); /* Nothing is read while it is paused. */
+
+    write_and_expect(&client, talk + written, size - written, UNREAD_REQUESTS, UNREAD_BODY);
+    CHECK_EQ(atomic_load(&server.paused), 0);
+    CHECK_EQ(server_stats(&server).frames_in, UNREAD_REQUESTS);
+    CHECK_EVENTUALLY(server_stats(&server).buffers == 0);
+    free(talk);
+    client_close(&client);
+    server_end(&server);
+}
+OVER_BOTH(unread_replies_stop_the_reading)
+
+static void too_many_replies_stop_the_reading(enum wire wire)
+{
+    server_init(&server);
+    server.limits.outstanding = 16;
+    server_start(&server, wire_url(wire));
+    struct client client = client_open(&server);
+    uint8_t talk[1000 * 20];
+    size_t size = 0;
+    for (uint32_t id = 0; id < 1000; id++) {
+        size += request_write(client.framing, id, (int) (id % 50), 3, talk + size);
+    }
+    client_send(&client, talk, size);
+    for (uint32_t id = 0; id < 1000; id++) {
+        client_expect(&client, id, (int) (id % 50), 3);
+    }
+    CHECK_GE(server_stats(&server).pauses, 10);
+    CHECK_EQ(atomic_load(&server.paused), 0);
+    client_close(&client);
+    server_end(&server);
+}
+OVER_BOTH(too_many_replies_stop_the_reading)
+
+static void parked_requests_stop_nothing(enum wire wire)
+{
+    server_init(&server);
+    server.limits.outstanding = 4;
+    server_start(&server, wire_url(wire));
+    struct client client = client_open(&server);
+    for (uint32_t id = 0; id < 1000; id++) {
+        client_request(&client, id, 'P', 1);
+    }
+    client_request(&client, 5000, 'n', 9);
+    client_expect(&client, 5000, 'n', 9);
+    CHECK_EQ(server_parked(&server), 1000);
+    server_answer_parked(&server, 20);
+    for (uint32_t id = 0; id < 1000; id++) {
+        client_expect(&client, id, 'p', 20);
+    }
+    client_close(&client);
+    server_end(&server);
+}
+OVER_BOTH(parked_requests_stop_nothing)
+
+static void late_replies_are_dropped(enum wire wire)
+{
+    started(wire);
+    struct client client = client_open(&server);
+    client_request(&client, 1, 'P', 1);
+    CHECK_EVENTUALLY(server_parked(&server) == 1);
+    client_close(&client);
+    CHECK_EVENTUALLY(atomic_load(&server.downs) == 1);
+    struct client other = client_open(&server);
+    server_answer_parked(&server, 100);
+    client_request(&other, 1, 'o', 5);
+    client_expect(&other, 1, 'o', 5); /* and not the reply that was another's */
+    CHECK_EQ(server_stats(&server).frames_out, 1);
+    client_close(&other);
+    server_end(&server);
+}
+OVER_BOTH(late_replies_are_dropped)
+
+/* ---- the end ---- */
+
+static void close_flushes_first(enum wire wire)
+{
+    started(wire);
+    struct client client = client_open(&server);
+    for (uint32_t id = 0; id < 12; id++) {
+        client_request(&client, id, 'P', 1);
+    }
+    CHECK_EVENTUALLY(server_parked(&server) == 12);
+    server_answer_parked(&server, 60000); /* more than the kernel takes at once */
+    server_close(&server, 30000);
+    for (uint32_t id = 0; id < 12; id++) {
+        client_expect(&client, id, 'p', 60000);
+    }
+    CHECK_EQ(client_expect_end(&client), 0);
+    CHECK_EVENTUALLY(atomic_load(&server.closed));
+    CHECK_EQ(atomic_load(&server.downs), 1);
+    client_close(&client);
+    server_end_hard(&server);
+}
+OVER_BOTH(close_flushes_first)
+
+static void close_waits_no_longer_than_told(enum wire wire)
+{
+    started(wire);
+    struct client client = client_open(&server);
+    for (uint32_t id = 0; id < 15; id++) {
+        client_request(&client, id, 'P', 1);
+    }
+    CHECK_EVENTUALLY(server_parked(&server) == 15);
+    server_answer_parked(&server, 60000);
+    uint64_t begin_ms = test_now_ms();
+    server_close(&server, 200);
+    CHECK_EVENTUALLY(atomic_load(&server.closed));
+    CHECK_GE(test_now_ms() - begin_ms, wire == WIRE_IPC ? 190 : 0); /* TCP may take all of it */
+    CHECK_EQ(endpoint_stats(server.endpoint)->cuts[ENDPOINT_CUT_CLOSED], 1);
+    client_close(&client);
+    server_end_hard(&server);
+}
+OVER_BOTH(close_waits_no_longer_than_told)
+
+static void stop_accepting_leaves_links_alone(enum wire wire)
+{
+    started(wire);
+    struct client client = client_open(&server);
+    server_stop_accepting(&server);
+    client_request(&client, 1, 'x', 1000);
+    client_expect(&client, 1, 'x', 1000);
+    if (wire == WIRE_IPC) {
+        CHECK_EQ(access(server.url + strlen("ipc://"), F_OK), -1);
+    }
+    CHECK_EQ(server_stats(&server).links, 1);
+    client_close(&client);
+    server_end(&server);
+}
+OVER_BOTH(stop_accepting_leaves_links_alone)
+
+/* With reads, writes, half frames and an accept in flight. */
+static void the_loop_may_stop_at_any_time(enum wire wire)
+{
+    for (size_t round = 0; round < TEST_SCALE(100); round++) {
+        started(wire);
+        struct client clients[10];
+        for (size_t i = 0; i < 10; i++) {
+            clients[i] = i % 3 == 0 ? client_connect(&server) : client_open(&server);
+            for (uint32_t id = 0; i % 3 != 0 && id < 20; id++) {
+                client_request(&clients[i], id, i % 3 == 1 ? 'P' : 'x', 500);
+            }
+            if (i % 3 == 2) {
+                client_send(&clients[i], "\1\0\0\0", 4);
+            }
+        }
+        server_end_hard(&server);
+        for (size_t i = 0; i < 10; i++) {
+            (void) client_expect_end(&clients[i]);
+            client_close(&clients[i]);
+        }
+    }
+}
+OVER_BOTH(the_loop_may_stop_at_any_time)
+
+#define CASE_BOTH(sentence, function)                                                              \
+    {sentence " over ipc", function##_ipc, 0},                                                     \
+    {                                                                                              \
+        sentence " over tcp", function##_tcp, 0                                                    \
+    }
+
+static const struct test_case cases[] = {
+    CASE_BOTH("requests are answered", requests_are_answered),
+    {"peers are named by uid and by address", peers_are_named, 0},
+    CASE_BOTH("bodies of every size pass", every_size_passes),
+    CASE_BOTH("a talk in pieces is put together", pieces_are_put_together),
+    CASE_BOTH("routes go back as they came", routes_go_back_as_they_came),
+    CASE_BOTH("5,000 unread replies stop the reading and none is lost",
+              unread_replies_stop_the_reading),
+    CASE_BOTH("too many replies stop the reading", too_many_replies_stop_the_reading),
+    CASE_BOTH("parked requests stop nothing", parked_requests_stop_nothing),
+    CASE_BOTH("late replies are dropped", late_replies_are_dropped),
+    CASE_BOTH("a close flushes first", close_flushes_first),
+    CASE_BOTH("a close waits no longer than told", close_waits_no_longer_than_told),
+    CASE_BOTH("an endpoint that accepts no more serves its links",
+              stop_accepting_leaves_links_alone),
+    CASE_BOTH("the loop may stop at any time", the_loop_may_stop_at_any_time),
+};
+TEST_MAIN(cases)

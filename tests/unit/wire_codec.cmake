@@ -1,0 +1,6 @@
+# SPDX-License-Identifier: MIT
+foreach(name IN ITEMS test_codec test_codec_refused test_codec_reply)
+    canceld_test(${name} LABEL unit TIMEOUT 120 LINKS canceld_wire canceld_proto)
+endforeach()
+canceld_test(test_lease_clock LABEL unit TIMEOUT 120 LINKS canceld_registry)
+canceld_test(test_service LABEL unit TIMEOUT 300 LINKS canceld_wire canceld_proto)

@@ -1,0 +1,286 @@
+/* SPDX-License-Identifier: MIT */
+#include "server/daemon.h"
+
+#include "server/descriptors.h"
+#include "server/epoch.h"
+#include "server/socket_file.h"
+#include "wire/service.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+
+_Static_assert(EPOCH_MAX == GEN_EPOCH_MAX, "a generation has room for every epoch");
+_Static_assert(OPTIONS_ADDRESSES_MAX <= SERVICE_ENDPOINTS_MAX, "each address is an endpoint");
+
+/* Beside one for each connection: the endpoints, the service, the registry. */
+#define ACTORS_RESERVED (OPTIONS_ADDRESSES_MAX + 8)
+
+/* For messages from other threads than the owner's that are not bounded otherwise: few. */
+#define MAILBOX_MAX 4096
+
+#define READY_LINE_BYTES (6 + OPTIONS_ADDRESSES_MAX * (ENDPOINT_URL_BYTES + 1))
+
+struct daemon {
+    const struct options *options;
+    struct log *log;
+    struct limits limits; /* the options', fitted to the machine */
+    struct socket_file files[OPTIONS_ADDRESSES_MAX];
+    size_t files_count;
+    struct epoch epoch;
+    struct actor_system *system;
+    struct actor_loop *loop;
+    struct service *service;
+    char ready_line[READY_LINE_BYTES];
+};
+
+/* ---- what the machine gives ---- */
+
+static bool connections_fit(struct daemon *daemon, struct refusal *refusal)
+{
+    uint64_t wanted = daemon->limits.connections;
+    uint64_t descriptors;
+
+    if (!descriptors_raise(&descriptors, refusal) ||
+        !descriptors_fit(descriptors, wanted, &daemon->limits.connections, refusal)) {
+        return false;
+    }
+    if (daemon->limits.connections < wanted) {
+        log_write(daemon->log, LOG_LEVEL_WARN,
+                  "--limit-connections %" PRIu64 " is lowered to %" PRIu64
+                  ": the process may have %" PRIu64 " descriptors (ulimit -Hn)",
+                  wanted, daemon->limits.connections, descriptors);
+    }
+    return true;
+}
+
+static bool key_make(struct siphash_key *key_out, struct refusal *refusal)
+{
+    if (getrandom(key_out, sizeof *key_out, 0) != (ssize_t) sizeof *key_out) {
+        return refuse(refusal, REFUSAL_SYSTEM, "the system gives no random bytes: %s",
+                      strerror(errno));
+    }
+    return true;
+}
+
+/* ---- the socket files ---- */
+
+static bool files_claim(struct daemon *daemon, struct refusal *refusal)
+{
+    for (size_t i = 0; i < daemon->options->addresses_count; i++) {
+        const struct address *address = &daemon->options->addresses[i];
+
+        if (address->kind != ADDRESS_IPC) {
+            continue;
+        }
+        if (!socket_file_claim(&daemon->files[daemon->files_count], address, refusal)) {
+            return false;
+        }
+        daemon->files_count++;
+    }
+    return true;
+}
+
+static void files_made(struct daemon *daemon)
+{
+    for (size_t i = 0; i < daemon->files_count; i++) {
+        socket_file_made(&daemon->files[i]);
+    }
+}
+
+static void files_release(struct daemon *daemon)
+{
+    for (size_t i = 0; i < daemon->files_count; i++) {
+        socket_file_release(&daemon->files[i]);
+    }
+    daemon->files_count = 0;
+}
+
+/* ---- the epoch ---- */
+
+static bool epoch_start(struct daemon *daemon, struct refusal *refusal)
+{
+    const struct environment environment = environment_read();
+    char found[PATH_MAX];
+    const char *directory = daemon->options->state_dir;
+
+    if (daemon->options->ephemeral) {
+        return epoch_open_ephemeral(&daemon->epoch, epoch_wall_ms, refusal);
+    }
+    if (directory == NULL) {
+        if (!environment_state_dir(&environment, found, sizeof found, refusal)) {
+            return false;
+        }
+        directory = found;
+    }
+    return epoch_open(&daemon->epoch, directory, refusal);
+}
+
+/* On the owner thread, which does not log: a refusal shows as FULL{generations}. */
+static bool next_epoch(void *context, uint64_t *epoch_out)
+{
+    struct epoch *epoch = context;
+    struct refusal refusal;
+
+    if (!epoch_raise(epoch, &refusal)) {
+        return false;
+    }
+    *epoch_out = epoch->number;
+    return true;
+}
+
+/* ---- the service ---- */
+
+/* Its syntax was checked long before: an address that the endpoint calls invalid is one that this
+ * machine does not have. */
+static bool service_refuse(enum status status, const char *error, struct refusal *refusal)
+{
+    enum refusal_code code = status == STATUS_IN_USE      ? REFUSAL_ADDRESS_IN_USE
+                             : status == STATUS_NO_MEMORY ? REFUSAL_MEMORY
+                                                          : REFUSAL_ADDRESS_UNUSABLE;
+
+    return refuse(refusal, code, "%s", error);
+}
+
+static bool service_make(struct daemon *daemon, struct refusal *refusal)
+{
+    struct service_config config = {
+        .limits = daemon->limits,
+        .epoch = daemon->epoch.number,
+        .counter_first = daemon->epoch.counter_first,
+        .next_epoch = next_epoch,
+        .next_epoch_context = &daemon->epoch,
+    };
+    enum status status;
+
+    if (!key_make(&config.table_key, refusal) || !key_make(&config.secret_key, refusal) ||
+        !key_make(&config.digest_key, refusal)) {
+        return false;
+    }
+    status = service_new(daemon->loop, &config, &daemon->service);
+    return status == STATUS_OK ||
+           refuse(refusal, REFUSAL_MEMORY,
+                  "the tables cannot be had (%s): lower --limit-operations or --limit-bytes",
+                  status_text(status));
+}
+
+static bool service_open(struct daemon *daemon, struct refusal *refusal)
+{
+    const struct socket_access *access = &daemon->options->access;
+    char error[ENDPOINT_ERROR_BYTES] = "";
+
+    for (size_t i = 0; i < daemon->options->addresses_count; i++) {
+        const struct endpoint_options endpoint = {
+            .url = daemon->options->addresses[i].url,
+            .ipc_mode = access->mode,
+            .ipc_gid = access->has_group ? (int64_t) access->group : -1,
+            .unlink_stale = true,
+        };
+        enum status status = service_listen(daemon->service, &endpoint, error);
+
+        if (status != STATUS_OK) {
+            return service_refuse(status, error, refusal);
+        }
+    }
+    return true;
+}
+
+static bool loop_make(struct daemon *daemon, struct refusal *refusal)
+{
+    const struct actor_options options = {
+        .actors_max = (uint32_t) daemon->limits.connections + ACTORS_RESERVED,
+        .mailbox_max = MAILBOX_MAX,
+    };
+
+    daemon->system = actor_system_new(&options);
+    if (daemon->system != NULL) {
+        daemon->loop = actor_loop_new(daemon->system, "owner");
+    }
+    return daemon->loop != NULL ||
+           refuse(refusal, REFUSAL_MEMORY, "there is no memory for the owner's loop");
+}
+
+static bool loop_start(struct daemon *daemon, struct refusal *refusal)
+{
+    enum status status = actor_loop_start(daemon->loop);
+
+    return status == STATUS_OK ||
+           refuse(refusal, REFUSAL_SYSTEM, "the owner's thread cannot be started: %s",
+                  status_text(status));
+}
+
+/* ---- start and stop ---- */
+
+static void ready_line_write(struct daemon *daemon)
+{
+    char *line = daemon->ready_line;
+    size_t size = (size_t) snprintf(line, READY_LINE_BYTES, "ready");
+
+    for (size_t i = 0; i < daemon->options->addresses_count; i++) {
+        size += (size_t) snprintf(line + size, READY_LINE_BYTES - size, " %s",
+                                  service_url(daemon->service, i));
+        ASSERT(size < READY_LINE_BYTES);
+    }
+}
+
+/* In this order, as the header says; each step refuses for itself. */
+static bool (*const steps[])(struct daemon *daemon, struct refusal *refusal) = {
+    connections_fit, files_claim, epoch_start, loop_make, service_make, service_open, loop_start,
+};
+
+/* Takes a daemon that stands at any step. */
+static void daemon_give_back(struct daemon *daemon)
+{
+    if (daemon->loop != NULL) {
+        actor_loop_stop(daemon->loop, false);
+    }
+    service_free(daemon->service);
+    actor_system_free(daemon->system);
+    files_release(daemon);
+    epoch_close(&daemon->epoch);
+    free(daemon);
+}
+
+bool daemon_start(const struct options *options, struct log *log, struct daemon **daemon_out,
+                  struct refusal *refusal)
+{
+    struct daemon *daemon = calloc(1, sizeof *daemon);
+
+    if (daemon == NULL) {
+        return refuse(refusal, REFUSAL_MEMORY, "there is no memory to start with");
+    }
+    daemon->options = options;
+    daemon->log = log;
+    daemon->limits = options->limits;
+    daemon->epoch.directory_fd = -1;
+    for (size_t i = 0; i < sizeof steps / sizeof steps[0]; i++) {
+        if (!steps[i](daemon, refusal)) {
+            files_made(daemon);
+            daemon_give_back(daemon);
+            return false;
+        }
+    }
+    files_made(daemon);
+    ready_line_write(daemon);
+    log_write(log, LOG_LEVEL_INFO, "serving in epoch %" PRIu64 "%s", daemon->epoch.number,
+              options->ephemeral ? ", which is ephemeral" : "");
+    *daemon_out = daemon;
+    return true;
+}
+
+const char *daemon_ready_line(const struct daemon *daemon)
+{
+    return daemon->ready_line;
+}
+
+void daemon_stop(struct daemon *daemon)
+{
+    if (service_shut_down(daemon->service) != STATUS_OK) {
+        log_write(daemon->log, LOG_LEVEL_WARN,
+                  "the last answers could not be sent in time: some clients will ask again");
+    }
+    daemon_give_back(daemon);
+}

@@ -1,0 +1,182 @@
+/* SPDX-License-Identifier: MIT */
+/* The owner's side of the public header. */
+#include "client.h"
+
+#include <errno.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+const uint32_t *canceld_operation_flag(const struct canceld_operation *operation)
+{
+    return &operation->flag;
+}
+
+uint64_t canceld_operation_gen(const struct canceld_operation *operation)
+{
+    return operation->gen;
+}
+
+struct canceld_bytes canceld_operation_key(const struct canceld_operation *operation)
+{
+    return operation->key;
+}
+
+int canceld_operation_fd(struct canceld_operation *operation)
+{
+    struct canceld_client *client = operation->client;
+    uint64_t one = 1;
+    int fd = -1;
+    int spare = -1;
+
+    if (client_enter(client) != CANCELD_OK) {
+        errno = EBADF;
+        return -1;
+    }
+    spare = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+    if (spare < 0)
+        return -1;
+    client_lock(client);
+    if (operation->fd < 0) {
+        operation->fd = spare;
+        spare = -1;
+        if (operation->flag != 0)
+            operation->fd_ready = write(operation->fd, &one, sizeof one) == (ssize_t) sizeof one;
+    }
+    fd = operation->fd;
+    client_unlock(client);
+    if (spare >= 0)
+        (void) close(spare);
+    return fd;
+}
+
+enum canceld_status canceld_operation_notice(const struct canceld_operation *operation,
+                                             struct canceld_notice *notice_out)
+{
+    struct canceld_client *client = operation->client;
+    enum canceld_status status = client_enter(client);
+
+    if (status != CANCELD_OK)
+        return status;
+    client_lock(client);
+    *notice_out = (struct canceld_notice){
+        .cancelled = (operation->given & TOLD_CANCEL) != 0,
+        .ended = (operation->given & TOLD_ENDED) != 0,
+        .lost_possible = (operation->given & TOLD_LOST_POSSIBLE) != 0,
+        .lost = (operation->given & TOLD_LOST) != 0,
+        .outcome = operation->outcome,
+        .cause = operation->cause,
+    };
+    client_unlock(client);
+    return CANCELD_OK;
+}
+
+enum canceld_status
+canceld_operation_on_notice(struct canceld_operation *operation,
+                            void (*on_notice)(struct canceld_operation *operation, void *arg),
+                            void *arg)
+{
+    struct canceld_client *client = operation->client;
+    enum canceld_status status = client_enter(client);
+
+    if (status != CANCELD_OK)
+        return status;
+    client_lock(client);
+    operation->on_notice = on_notice;
+    operation->on_notice_arg = arg;
+    if (operation->closed)
+        status = CANCELD_CLOSED;
+    else if (on_notice != NULL && operation->given != 0)
+        client_tell(client, operation);
+    client_unlock(client);
+    return status;
+}
+
+enum canceld_status canceld_operation_touch(struct canceld_operation *operation, uint32_t ttl_ms,
+                                            uint32_t deadline_ms, struct canceld_result *result_out)
+{
+    struct canceld_touch_request touch = {.name_space = operation->name_space,
+                                          .key = operation->key,
+                                          .gen = operation->gen,
+                                          .ttl_ms = ttl_ms};
+
+    return canceld_touch(operation->client, &touch, deadline_ms, result_out);
+}
+
+/* Takes the operation out of everything, waits for its callback, and frees it. What the wire needs of it was
+ * copied before. */
+static void operation_let_go(struct canceld_operation *operation)
+{
+    struct canceld_client *client = operation->client;
+    bool own_callback = !operation->closed && pthread_equal(pthread_self(), client->callback_thread);
+
+    client_lock(client);
+    if (!operation->closed)
+        engine_forget(&client->engine, operation);
+    operation->closed = true;
+    link_remove(&operation->callback_link);
+    if (client->callback_running == operation && own_callback)
+        client->callback_running = NULL;
+    while (client->callback_running == operation)
+        (void) pthread_cond_wait(&client->changed, &client->mutex);
+    client->handles_count--;
+    client_release(client);
+    if (operation->fd >= 0)
+        (void) close(operation->fd);
+    operation_free(operation);
+}
+
+static struct canceld_request delete_of(const struct canceld_operation *operation,
+                                        enum canceld_outcome outcome)
+{
+    struct canceld_request request = {.op = CANCELD_OP_DELETE};
+
+    request.of.delete_ = (struct canceld_delete_request){.name_space = operation->name_space,
+                                                         .key = operation->key,
+                                                         .gen = operation->gen,
+                                                         .outcome = outcome};
+    return request;
+}
+
+enum canceld_status canceld_operation_finish(struct canceld_operation *operation,
+                                             enum canceld_outcome outcome, uint32_t deadline_ms,
+                                             struct canceld_result *result_out)
+{
+    struct canceld_client *client = operation->client;
+    struct canceld_request request = delete_of(operation, outcome);
+    struct submission submission = {
+        .request = &request, .deadline_ms = deadline_ms, .persists = true};
+    enum canceld_status status = client_enter(client);
+
+    if (result_out != NULL)
+        *result_out = (struct canceld_result){.limit = "", .error = {.field = "", .text = ""}};
+    if (status != CANCELD_OK)
+        return status;
+    status = client_call(client, &submission, NULL, result_out);
+    operation_let_go(operation);
+    return status;
+}
+
+void canceld_operation_free(struct canceld_operation *operation)
+{
+    struct canceld_request request;
+    struct submission submission = {.request = &request, .persists = true};
+    struct canceld_client *client = NULL;
+
+    if (operation == NULL || client_enter(operation->client) != CANCELD_OK)
+        return;
+    client = operation->client;
+    request = delete_of(operation, CANCELD_OUTCOME_FAILED);
+    client_lock(client);
+    /* Where it cannot be sent any more, the operation ends with the session. */
+    if (!operation->closed &&
+        engine_submit(&client->engine, &submission, client_now_ns()) == CANCELD_OK)
+        (void) pthread_cond_signal(&client->io_wake);
+    client_unlock(client);
+    operation_let_go(operation);
+}
+
+void canceld_operation_forget(struct canceld_operation *operation)
+{
+    if (operation != NULL && client_enter(operation->client) == CANCELD_OK)
+        operation_let_go(operation);
+}

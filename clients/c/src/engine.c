@@ -1,0 +1,346 @@
+/* SPDX-License-Identifier: MIT */
+#include "engine_parts.h"
+#include "result.h"
+
+#define HANDSHAKE_NS (5000 * NS_PER_MS)
+
+static uint64_t earlier(uint64_t a, uint64_t b)
+{
+    return a < b ? a : b;
+}
+
+/* Of pings: the session may do without, the library does not. */
+static uint64_t heartbeat_ns(const struct engine *engine)
+{
+    uint32_t heartbeat_ms = engine->config.heartbeat_ms;
+
+    return (heartbeat_ms == 0 ? CANCELD_HEARTBEAT_DEFAULT_MS : heartbeat_ms) * NS_PER_MS;
+}
+
+static uint64_t silence_ns(const struct engine *engine)
+{
+    uint64_t silence = 3 * heartbeat_ns(engine);
+
+    return silence < ENGINE_SILENCE_MIN_NS ? ENGINE_SILENCE_MIN_NS : silence;
+}
+
+uint64_t engine_ping_ns(const struct engine *engine)
+{
+    return earlier(engine->sent_ns, engine->received_ns) + heartbeat_ns(engine);
+}
+
+bool engine_is_drained(const struct engine *engine)
+{
+    return link_is_alone(&engine->queue) && link_is_alone(&engine->resend) &&
+           engine->ops_count == 0;
+}
+
+void engine_init(struct engine *engine, const struct engine_config *config, uint64_t now_ns)
+{
+    *engine = (struct engine){.config = *config,
+                              .dial_ns = now_ns,
+                              .degraded_ns = now_ns,
+                              .pinged_ns = NEVER,
+                              .id_next = 1};
+    struct link *lists[] = {&engine->queue,  &engine->parked_queue, &engine->again,
+                            &engine->open,   &engine->parked,       &engine->resend,
+                            &engine->to_ask, &engine->operations,   &engine->done,
+                            &engine->told};
+
+    for (size_t i = 0; i < sizeof lists / sizeof lists[0]; i++)
+        link_init(lists[i]);
+    for (uint16_t i = 0; i < ENGINE_FRAMES_MAX; i++) {
+        engine->free_slots[i] = (uint16_t) (ENGINE_FRAMES_MAX - 1 - i);
+        link_init(&engine->frames[i].link);
+    }
+    engine->free_count = ENGINE_FRAMES_MAX;
+    result_init(&engine->refusal);
+}
+
+/* ---- the link ---- */
+
+uint64_t engine_dial_ns(const struct engine *engine)
+{
+    return engine->phase == ENGINE_AWAY ? engine->dial_ns : NEVER;
+}
+
+void engine_link_up(struct engine *engine, uint64_t now_ns)
+{
+    ASSERT(engine->phase == ENGINE_AWAY);
+    sp_reader_init(&engine->reader, SP_REQ, engine->config.framing, ENGINE_REPLY_BYTES_MAX);
+    engine->phase = ENGINE_GREETING;
+    engine->broken = false;
+    engine->greeted = false;
+    engine->open_asked = false;
+    engine->received_ns = now_ns;
+    engine->sent_ns = now_ns;
+    engine->send_order = 0;
+}
+
+/* xorshift64: the pauses of many clients must not keep step. */
+static uint64_t chance(struct engine *engine)
+{
+    uint64_t x = engine->config.seed == 0 ? 1 : engine->config.seed;
+
+    x ^= x << 13;
+    x ^= x >> 7;
+    x ^= x << 17;
+    engine->config.seed = x;
+    return x;
+}
+
+/* At once the first time, then after a growing pause of which up to a half is left out. */
+static void dial_plan(struct engine *engine, uint64_t now_ns)
+{
+    uint64_t pause = engine->dial_pause_ns;
+
+    engine->dial_ns = now_ns + pause - (pause == 0 ? 0 : chance(engine) % (pause / 2 + 1));
+    pause = pause == 0 ? ENGINE_DIAL_FIRST_NS : 2 * pause;
+    engine->dial_pause_ns = earlier(pause, ENGINE_DIAL_LAST_NS);
+}
+
+/* The frames of requests are sent again under their ids on the next link; without a session there is nobody to
+ * know the ids. */
+static void frames_unsend(struct engine *engine)
+{
+    struct link *lists[] = {&engine->parked, &engine->open};
+
+    frames_release_own(engine);
+    if (engine->config.sessionless) {
+        frames_repeat_all(engine, &engine->again);
+        list_prepend_all(&engine->queue, &engine->again);
+    }
+    link_init(&engine->resend);
+    for (size_t i = 0; i < 2; i++)
+        for (struct link *at = lists[i]->next; at != lists[i]; at = at->next) {
+            link_init(&frame_of(at)->resend_link);
+            frame_retry(engine, frame_of(at));
+        }
+    for (size_t i = 0; i < engine->answers_count; i++)
+        engine->answers[i].carrier_id = 0;
+}
+
+static bool has_work(const struct engine *engine)
+{
+    return !engine_is_drained(engine);
+}
+
+void engine_link_down(struct engine *engine, uint64_t now_ns)
+{
+    bool was_ready = engine->phase == ENGINE_READY || engine->phase == ENGINE_LOSING;
+
+    if (engine->phase == ENGINE_CLOSED)
+        return;
+    if (was_ready) {
+        engine->degraded_ns = now_ns;
+        event_push(engine, CANCELD_EVENT_DEGRADED);
+    } else {
+        engine->attempts_failed++;
+    }
+    engine->phase = ENGINE_AWAY;
+    frames_unsend(engine);
+    list_prepend_all(&engine->queue, &engine->again);
+    engine->input.size = 0;
+    engine->acks.size = 0;
+    engine->pinged_ns = NEVER;
+    dial_plan(engine, now_ns);
+    if (engine->closing && (engine->closed_asked || !has_work(engine)))
+        engine->phase = ENGINE_CLOSED;
+}
+
+bool engine_wants_cut(const struct engine *engine)
+{
+    return engine->broken;
+}
+
+/* ---- time ---- */
+
+static bool is_up(const struct engine *engine)
+{
+    return engine->phase != ENGINE_AWAY && engine->phase != ENGINE_CLOSED;
+}
+
+/* When the link is given up if nothing comes. */
+static uint64_t silent_ns(const struct engine *engine)
+{
+    if (!is_up(engine))
+        return NEVER;
+    if (engine->phase != ENGINE_READY)
+        return engine->received_ns + HANDSHAKE_NS;
+    /* No ping on its way: none could be sent, for the daemon does not read. */
+    if (engine->pinged_ns == NEVER)
+        return engine_ping_ns(engine) + silence_ns(engine);
+    return (engine->pinged_ns > engine->received_ns ? engine->pinged_ns : engine->received_ns) +
+           silence_ns(engine);
+}
+
+static uint64_t lost_possible_ns(const struct engine *engine)
+{
+    if (!engine_is_degraded(engine) || engine->lost_possible || engine->session == 0)
+        return NEVER;
+    return engine->degraded_ns + engine->grace_ms * NS_PER_MS;
+}
+
+void engine_tick(struct engine *engine, uint64_t now_ns)
+{
+    requests_expire(engine, now_ns);
+    if (silent_ns(engine) <= now_ns)
+        engine->broken = true;
+    if (lost_possible_ns(engine) <= now_ns) {
+        engine->lost_possible = true;
+        operations_lost_possible(engine);
+        event_push(engine, CANCELD_EVENT_LOST_POSSIBLE);
+    }
+}
+
+uint64_t engine_wake_ns(const struct engine *engine, bool can_send)
+{
+    const struct request *first = deadlines_first(&engine->deadlines);
+    uint64_t wake = earlier(silent_ns(engine), lost_possible_ns(engine));
+
+    if (first != NULL)
+        wake = earlier(wake, first->deadline_ns);
+    if (engine->phase != ENGINE_READY || !can_send)
+        return wake;
+    if (engine->pinged_ns == NEVER)
+        wake = earlier(wake, engine_ping_ns(engine));
+    if (!link_is_alone(&engine->resend))
+        wake = earlier(wake, engine->resend_ns);
+    if (engine->polls_count == 0 && !engine->config.sessionless && !engine->closed_asked)
+        wake = earlier(wake, engine->poll_ns);
+    return wake;
+}
+
+/* ---- the end ---- */
+
+void engine_close(struct engine *engine)
+{
+    engine->closing = true;
+    if (engine->phase == ENGINE_AWAY && !has_work(engine))
+        engine->phase = ENGINE_CLOSED;
+}
+
+bool engine_is_closed(const struct engine *engine)
+{
+    return engine->phase == ENGINE_CLOSED;
+}
+
+static void requests_close(struct engine *engine, struct link *list)
+{
+    struct link *link = list_take(list);
+
+    for (; link != NULL; link = list_take(list)) {
+        request_of(link)->framed = false;
+        request_end(engine, request_of(link), CANCELD_CLOSED);
+        request_drop(engine, request_of(link));
+    }
+}
+
+static void operations_close(struct engine *engine, struct link *list)
+{
+    struct link *link = list_take(list);
+
+    for (; link != NULL; link = list_take(list)) {
+        struct canceld_operation *operation = LINK_OWNER(link, struct canceld_operation, all_link);
+
+        engine_forget(engine, operation);
+        operation->closed = true;
+    }
+}
+
+void engine_close_all(struct engine *engine)
+{
+    engine->phase = ENGINE_CLOSED;
+    engine->closing = true;
+    for (size_t i = 0; i < ENGINE_FRAMES_MAX; i++)
+        if (engine->frames[i].busy) {
+            requests_close(engine, &engine->frames[i].requests);
+            frame_release(engine, &engine->frames[i]);
+        }
+    requests_close(engine, &engine->queue);
+    requests_close(engine, &engine->parked_queue);
+    requests_close(engine, &engine->again);
+    operations_close(engine, &engine->operations);
+    operations_close(engine, &engine->to_ask);
+}
+
+void engine_fini(struct engine *engine)
+{
+    ASSERT(engine->frames_count == 0 && engine->requests_count == 0);
+    deadlines_fini(&engine->deadlines);
+    gen_map_fini(&engine->gens);
+    buffer_fini(&engine->input);
+    buffer_fini(&engine->acks);
+    canceld_result_clear(&engine->refusal);
+}
+
+struct call *engine_take_done(struct engine *engine)
+{
+    struct link *link = list_take(&engine->done);
+
+    return link == NULL ? NULL : LINK_OWNER(link, struct call, link);
+}
+
+/* ---- invariants ---- */
+
+static void frames_check(const struct engine *engine)
+{
+    uint32_t busy = 0;
+    uint32_t calls = 0;
+    uint32_t parked = 0;
+    uint32_t ops = 0;
+    uint32_t polls = 0;
+    uint32_t stores = 0;
+
+    for (size_t i = 0; i < ENGINE_FRAMES_MAX; i++) {
+        const struct frame *frame = &engine->frames[i];
+        uint32_t count = 0;
+
+        if (!frame->busy)
+            continue;
+        busy++;
+        calls += frame->kind == FRAME_CALLS;
+        parked += frame->parks;
+        polls += frame->kind == FRAME_POLL;
+        for (struct link *at = frame->requests.next; at != &frame->requests; at = at->next) {
+            ASSERT(request_of(at)->framed);
+            stores += request_of(at)->op == CANCELD_OP_STORE;
+            count++;
+        }
+        ASSERT(frame->kind != FRAME_CALLS || count == frame->ops_count);
+        ops += frame->kind == FRAME_CALLS && !frame->parks ? count : 0;
+    }
+    ASSERT(busy + engine->free_count == ENGINE_FRAMES_MAX);
+    ASSERT(calls == engine->frames_count && parked == engine->parked_count);
+    ASSERT(ops == engine->ops_count && polls == engine->polls_count);
+    ASSERT(stores == engine->stores_count);
+}
+
+static void ids_check(const struct link *frames)
+{
+    uint64_t id = 0;
+
+    for (const struct link *at = frames->next; at != frames; at = at->next) {
+        const struct frame *frame = LINK_OWNER((char *) (uintptr_t) at, struct frame, link);
+
+        ASSERT(frame->busy && frame->kind == FRAME_CALLS && frame->id > id);
+        id = frame->id;
+    }
+}
+
+void engine_check(const struct engine *engine)
+{
+    frames_check(engine);
+    ids_check(&engine->open);
+    ids_check(&engine->parked);
+    ASSERT(engine->ops_count <= ENGINE_OPS_MAX);
+    ASSERT(engine->phase == ENGINE_READY || engine->polls_count == 0 ||
+           engine->phase == ENGINE_LOSING || engine->phase == ENGINE_CLOSED);
+    for (size_t i = 0; i < engine->deadlines.count; i++) {
+        const struct request *request = engine->deadlines.heap[i];
+
+        ASSERT(request->deadline_index == i + 1 && request->call != NULL);
+        ASSERT(i == 0 || engine->deadlines.heap[(i - 1) / 2]->deadline_ns <= request->deadline_ns);
+    }
+    ASSERT(engine->deadlines.count == engine->requests_count);
+}

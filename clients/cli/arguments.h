@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: MIT */
+/* The command line, read and checked: what cancelctl is asked to do. */
+#ifndef CANCELD_CLI_ARGUMENTS_H
+#define CANCELD_CLI_ARGUMENTS_H
+
+#include <canceld/client.h>
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct command;
+
+/* run: what to do where no daemon is there. */
+enum no_daemon { NO_DAEMON_FAIL, NO_DAEMON_RUN };
+
+/* Everything that an option or an operand can say. What the command does not take stays as
+ * arguments_parse() set it up: 0, or the default named in --help. */
+struct arguments {
+    const struct command *command;
+    const char *server_url;
+    const char *name_space; /* NULL: the daemon's default */
+    bool json;
+
+    struct canceld_bytes key;
+    uint64_t gen;
+    uint64_t after_gen;
+    uint64_t owner;
+    uint32_t ttl_ms;
+    uint32_t deadline_ms;
+    uint32_t arm_ms;
+    uint32_t grace_ms;
+    const char *meta;
+    const char *reason;
+    const char *actor;
+    enum canceld_policy policy;
+    enum canceld_level level;
+    enum canceld_outcome outcome;
+    enum canceld_until until;
+    enum canceld_state state;
+    enum no_daemon no_daemon;
+    int signal_number;
+    char **run_argv; /* run: the command and its arguments, ended by NULL */
+
+    uint64_t options_given; /* OPTION_BIT of each */
+    char *server_memory;    /* what arguments_fini() frees */
+    int command_index;      /* where in argv the command stands */
+    const char *program_name; /* NULL unless its options are being read */
+};
+
+/* The options of a command, as bits of struct command. */
+enum option {
+    OPTION_SERVER,
+    OPTION_NAMESPACE,
+    OPTION_JSON,
+    OPTION_KEY,
+    OPTION_TTL,
+    OPTION_POLICY,
+    OPTION_META,
+    OPTION_GEN,
+    OPTION_AFTER_GEN,
+    OPTION_REASON,
+    OPTION_ACTOR,
+    OPTION_ACK,
+    OPTION_DEADLINE,
+    OPTION_ARM,
+    OPTION_OUTCOME,
+    OPTION_UNTIL,
+    OPTION_STATE,
+    OPTION_OWNER,
+    OPTION_GRACE,
+    OPTION_SIGNAL,
+    OPTION_NO_DAEMON,
+    OPTION_COUNT
+};
+
+#define OPTION_BIT(name) (UINT64_C(1) << OPTION_##name)
+#define OPTION_BITS_EVERYWHERE (OPTION_BIT(SERVER) | OPTION_BIT(NAMESPACE) | OPTION_BIT(JSON))
+
+/* Reads the whole command line. What is wrong with it ends the process with EXIT_CODE_USAGE and a
+ * sentence; --help and --version end it with 0. `arguments` keeps pointers into argv. */
+void arguments_parse(struct arguments *arguments, int argc, char **argv);
+void arguments_fini(struct arguments *arguments);
+
+/* The option that sets this field of a request (a name of canceld.proto), or NULL. */
+const char *arguments_option_of_field(const char *field);
+
+#endif

@@ -1,0 +1,72 @@
+# SPDX-License-Identifier: MIT
+"""The lint itself: each script finds the fault that was planted for it, and lets a good tree pass."""
+import os
+import subprocess
+import sys
+import tempfile
+import unittest
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+SPDX = "/* SPDX-License-Identifier: MIT */\n"
+
+# Script, file, text, and a word of what is to be found.
+FAULTS = (
+    ("layers", "runtime/base/a.c", '#include "registry/registry.h"\n', "higher layer"),
+    ("layers", "runtime/registry/a.h", '#include "wire/sp.h"\n', "higher layer"),
+    ("layers", "runtime/registry/a.c", "#include <nng/nng.h>\n", "wrapped"),
+    ("layers", "runtime/wire/sp.c", '#include "canceld.pb-c.h"\n', "wrapped"),
+    ("layers", "runtime/server/a.c", '#include "canceld/client.h"\n', "clients"),
+    ("layers", "clients/c/a.c", '#include "base/slab.h"\n', "wire/sp.h"),
+    ("layers", "clients/cli/a.c", '#include "wire/sp.h"\n', "cancelctl"),
+    ("banned", "runtime/base/a.c", "strcpy(a, b);\n", "strcpy"),
+    ("banned", "clients/cli/a.c", "x = atoi (b);\n", "atoi"),
+    ("banned", "runtime/wire/a.c", "printf(b);\n", "printf"),
+    ("banned", "runtime/server/a.c", "exit(1);\n", "exit"),
+    ("banned", "runtime/server/a.c", "assert(x);\n", "assert"),
+    ("banned", "tests/unit/a.c", "usleep(1);\n", "usleep"),
+    ("lengths", "runtime/base/a.c", "int f(void)\n{\n" + "x;\n" * 61 + "}\n", "61 lines"),
+    ("lengths", "runtime/base/a.c", "x;\n" * 600, "601 lines"),
+    ("headers", "runtime/base/a.h", "size_t x;\n", "size_t"),
+)
+GOOD = (
+    ("layers", "runtime/wire/endpoint.c", '#include <nng/nng.h>\n#include "base/a.h"\n'),
+    ("layers", "clients/c/a.c", '#include "wire/sp.h"\n#include "canceld/client.h"\n'),
+    ("banned", "runtime/base/a.c", '/* strcpy(a) */ x = "printf(";\nstatic_assert(1, "");\n'),
+    ("banned", "runtime/server/main.c", "exit(1);\n"),
+    ("lengths", "runtime/base/a.c", "int f(void)\n{\n" + "x;\n" * 60 + "}\n"),
+    ("spdx", "runtime/base/a.c", "x;\n"),
+    ("headers", "runtime/base/a.h", "#include <stddef.h>\ntypedef size_t x;\n"),
+)
+
+
+class Lint(unittest.TestCase):
+    def look(self, script, path, text):
+        with tempfile.TemporaryDirectory() as root:
+            full = os.path.join(root, path)
+            os.makedirs(os.path.dirname(full))
+            with open(full, "w") as file:
+                file.write(text)
+            done = subprocess.run([sys.executable, f"{HERE}/{script}.py", root, "cc"],
+                                  capture_output=True, text=True)
+        return done.returncode, done.stdout + done.stderr
+
+    def test_each_planted_fault_is_found(self):
+        for script, path, text, word in FAULTS:
+            with self.subTest(script=script, path=path, word=word):
+                status, said = self.look(script, path, SPDX + text)
+                self.assertEqual(status, 1, said)
+                self.assertIn(word, said)
+
+    def test_a_file_without_its_licence_is_found(self):
+        self.assertEqual(self.look("spdx", "runtime/base/a.c", "x;\n")[0], 1)
+        self.assertEqual(self.look("spdx", "tests/x.py", "#!/usr/bin/python3\nx\n")[0], 1)
+
+    def test_what_is_good_passes(self):
+        for script, path, text in GOOD:
+            with self.subTest(script=script, path=path):
+                status, said = self.look(script, path, SPDX + text)
+                self.assertEqual(status, 0, said)
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)

@@ -1,0 +1,345 @@
+/* SPDX-License-Identifier: MIT */
+/* Links, sessions and operations: what there is, and how it ends. */
+#include "model/model.h"
+
+#include "base/check.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define MODEL_ARENA_BYTES ((size_t) 4 << 20)
+
+struct model *model_new(const struct registry_config *config, const struct model_port *port)
+{
+    struct model *model = calloc(1, sizeof *model);
+    ASSERT(model != NULL);
+    model->config = *config;
+    model->port = *port;
+    model->now_ms = config->now_ms;
+    model->epoch = config->epoch;
+    model->counter = config->counter_first;
+    model->gen_newest = (config->epoch << GEN_COUNTER_BITS) + config->counter_first - 1;
+    list_init(&model->links, sizeof(struct model_link));
+    list_init(&model->sessions, sizeof(struct model_session));
+    list_init(&model->ops, sizeof(struct model_op));
+    list_init(&model->armed, sizeof(struct model_armed));
+    list_init(&model->parked, sizeof(struct model_parked));
+    list_init(&model->numbers, sizeof(uint64_t));
+    arena_init(&model->arena, MODEL_ARENA_BYTES);
+    return model;
+}
+
+static void answers_free(struct model_session *session)
+{
+    for (size_t i = 0; i < session->answers.count; i++) {
+        free(((struct model_answer *) list_at(&session->answers, i))->data);
+    }
+    list_fini(&session->answers);
+}
+
+void model_free(struct model *model)
+{
+    if (model == NULL) {
+        return;
+    }
+    for (size_t i = 0; i < model->sessions.count; i++) {
+        answers_free(list_at(&model->sessions, i));
+    }
+    while (model->parked.count > 0) {
+        model_parked_remove(model, 0);
+    }
+    list_fini(&model->links);
+    list_fini(&model->sessions);
+    list_fini(&model->ops);
+    list_fini(&model->armed);
+    list_fini(&model->parked);
+    list_fini(&model->numbers);
+    arena_fini(&model->arena);
+    free(model);
+}
+
+/* ---- links ---- */
+
+struct model_link *model_find_link(const struct model *model, uint64_t link)
+{
+    for (size_t i = 0; i < model->links.count; i++) {
+        struct model_link *found = list_at(&model->links, i);
+        if (found->link == link) {
+            return found;
+        }
+    }
+    return NULL;
+}
+
+bool model_link_up(struct model *model, uint64_t link, struct bytes peer)
+{
+    if (model->links.count >= model->config.limits.connections) {
+        return false;
+    }
+    struct model_link *added = list_push(&model->links);
+    *added = (struct model_link){.link = link, .peer = peer};
+    return true;
+}
+
+void model_link_down(struct model *model, uint64_t link, uint64_t now_ms)
+{
+    model->now_ms = now_ms;
+    for (size_t i = model->parked.count; i > 0; i--) {
+        const struct model_parked *parked = list_at(&model->parked, i - 1);
+        if (parked->session == 0 && parked->to.link == link) {
+            model_parked_remove(model, i - 1);
+        }
+    }
+    for (size_t i = 0; i < model->sessions.count; i++) {
+        struct model_session *session = list_at(&model->sessions, i);
+        if (session->link != link) {
+            continue;
+        }
+        session->link = 0;
+        session->silence_end_ms = TIME_NEVER;
+        if (session->grace_end_ms == TIME_NEVER) {
+            session->grace_end_ms = now_ms + model->config.limits.grace_ms;
+        }
+    }
+    for (size_t i = 0; i < model->links.count; i++) {
+        if (((struct model_link *) list_at(&model->links, i))->link == link) {
+            list_remove(&model->links, i);
+            return;
+        }
+    }
+}
+
+void model_link_paused(struct model *model, uint64_t link, bool paused, uint64_t now_ms)
+{
+    struct model_link *found = model_find_link(model, link);
+    model->now_ms = now_ms;
+    if (found == NULL || found->paused == paused) {
+        return;
+    }
+    found->paused = paused;
+    for (size_t i = 0; i < model->sessions.count; i++) {
+        struct model_session *session = list_at(&model->sessions, i);
+        if (session->link != link || session->heartbeat_ms == 0 ||
+            session->grace_end_ms != TIME_NEVER) {
+            continue;
+        }
+        if (paused) {
+            session->silence_left_ms = session->silence_end_ms - now_ms;
+            session->silence_end_ms = TIME_NEVER;
+        } else {
+            session->silence_end_ms = now_ms + session->silence_left_ms;
+        }
+    }
+}
+
+bool model_link_opened(const struct model *model, uint64_t link)
+{
+    const struct model_link *found = model_find_link(model, link);
+    return found != NULL && found->opened;
+}
+
+/* ---- operations ---- */
+
+struct model_op *model_op_at(const struct model *model, size_t index)
+{
+    return list_at(&model->ops, index);
+}
+
+bool model_op_is_live(const struct model_op *op)
+{
+    return op->state != STATE_ENDED;
+}
+
+bool model_op_is_of(const struct model_op *op, struct bytes space, struct bytes key)
+{
+    return bytes_equal(op->key, key) && bytes_equal(op->space, space);
+}
+
+bool model_op_is_pinned(const struct model_op *op)
+{
+    return op->state == STATE_ENDED && op->owner != 0 && op->notice_ended != 0;
+}
+
+struct model_op *model_find_op(const struct model *model, struct bytes space, struct bytes key,
+                               uint64_t gen)
+{
+    for (size_t i = 0; i < model->ops.count; i++) {
+        struct model_op *op = model_op_at(model, i);
+        if (op->gen == gen && model_op_is_of(op, space, key)) {
+            return op;
+        }
+    }
+    return NULL;
+}
+
+struct model_op *model_current(const struct model *model, struct bytes space, struct bytes key)
+{
+    for (size_t i = model->ops.count; i > 0; i--) {
+        struct model_op *op = model_op_at(model, i - 1);
+        if (model_op_is_live(op) && model_op_is_of(op, space, key)) {
+            return op;
+        }
+    }
+    return NULL;
+}
+
+struct model_op *model_newest_ended(const struct model *model, struct bytes space,
+                                    struct bytes key, uint64_t above)
+{
+    for (size_t i = model->ops.count; i > 0; i--) {
+        struct model_op *op = model_op_at(model, i - 1);
+        if (!model_op_is_live(op) && op->gen > above && model_op_is_of(op, space, key)) {
+            return op;
+        }
+    }
+    return NULL;
+}
+
+static uint64_t notice_number(struct model *model, const struct model_op *op)
+{
+    struct model_session *owner = model_find_session(model, op->owner);
+    return owner == NULL ? 0 : ++owner->notices_last;
+}
+
+bool model_cancel(struct model *model, struct model_op *op, const struct cause *cause)
+{
+    ASSERT(model_op_is_live(op));
+    if (op->state == STATE_CANCELLING) {
+        return false;
+    }
+    op->state = STATE_CANCELLING;
+    op->cause = *cause;
+    op->level = LEVEL_RECORDED;
+    op->notice_cancel = notice_number(model, op);
+    return true;
+}
+
+void model_end(struct model *model, struct model_op *op, enum outcome outcome, bool by_owner)
+{
+    ASSERT(model_op_is_live(op));
+    if (by_owner && op->state == STATE_CANCELLING) {
+        op->level = LEVEL_STOPPED;
+    }
+    op->state = STATE_ENDED;
+    op->outcome = outcome;
+    op->ended_ms = model->now_ms;
+    op->ended_order = ++model->ended_count;
+    if (!by_owner) {
+        op->notice_ended = notice_number(model, op);
+    } else {
+        op->notice_cancel = 0;
+    }
+    model_settle(model);
+    model_memory_trim(model);
+}
+
+static void forget(struct model *model, size_t index)
+{
+    list_remove(&model->ops, index);
+}
+
+/* Index of the entry that ended first of those that nothing keeps; their number in *count_out. */
+static size_t oldest_ended(const struct model *model, size_t *count_out)
+{
+    size_t oldest = model->ops.count;
+    *count_out = 0;
+    for (size_t i = 0; i < model->ops.count; i++) {
+        const struct model_op *op = model_op_at(model, i);
+        if (model_op_is_live(op) || model_op_is_pinned(op)) {
+            continue;
+        }
+        ++*count_out;
+        if (oldest == model->ops.count ||
+            op->ended_order < model_op_at(model, oldest)->ended_order) {
+            oldest = i;
+        }
+    }
+    return oldest;
+}
+
+void model_memory_trim(struct model *model)
+{
+    size_t count = 0;
+    for (;;) {
+        size_t oldest = oldest_ended(model, &count);
+        if (count == 0) {
+            return;
+        }
+        uint64_t until = model_op_at(model, oldest)->ended_ms + model->config.limits.finished_ms;
+        if (until > model->now_ms) {
+            if (count <= model->config.limits.finished) {
+                return;
+            }
+            if (until > model->dropped_until_ms) {
+                model->dropped_until_ms = until;
+            }
+        }
+        forget(model, oldest);
+    }
+}
+
+struct model_armed *model_find_armed(const struct model *model, struct bytes space,
+                                     struct bytes key)
+{
+    for (size_t i = 0; i < model->armed.count; i++) {
+        struct model_armed *armed = list_at(&model->armed, i);
+        if (bytes_equal(armed->key, key) && bytes_equal(armed->space, space)) {
+            return armed;
+        }
+    }
+    return NULL;
+}
+
+/* ---- sessions ---- */
+
+struct model_session *model_find_session(const struct model *model, uint64_t number)
+{
+    for (size_t i = 0; number != 0 && i < model->sessions.count; i++) {
+        struct model_session *session = list_at(&model->sessions, i);
+        if (session->number == number) {
+            return session;
+        }
+    }
+    return NULL;
+}
+
+/* The oldest operation of the session that has not been seen to yet. */
+static struct model_op *next_owned(const struct model *model, uint64_t number)
+{
+    for (size_t i = 0; i < model->ops.count; i++) {
+        struct model_op *op = model_op_at(model, i);
+        if (op->owner == number) {
+            return op;
+        }
+    }
+    return NULL;
+}
+
+void model_session_end(struct model *model, uint64_t number)
+{
+    for (size_t i = model->parked.count; i > 0; i--) {
+        if (((struct model_parked *) list_at(&model->parked, i - 1))->session == number) {
+            model_parked_remove(model, i - 1);
+        }
+    }
+    for (size_t i = 0; i < model->sessions.count; i++) {
+        struct model_session *session = list_at(&model->sessions, i);
+        if (session->number == number) {
+            answers_free(session);
+            list_remove(&model->sessions, i);
+            break;
+        }
+    }
+    struct model_op *op = next_owned(model, number);
+    for (; op != NULL; op = next_owned(model, number)) {
+        op->owner = 0;
+        op->owner_name = (struct bytes){0};
+        op->notice_cancel = 0;
+        op->notice_ended = 0;
+        if (model_op_is_live(op) && op->on_owner_loss == ON_OWNER_LOSS_REAP) {
+            model_end(model, op, OUTCOME_OWNER_LOST, false);
+        }
+    }
+    model_settle(model);
+    model_memory_trim(model);
+}

@@ -1,0 +1,352 @@
+/* SPDX-License-Identifier: MIT */
+/* Frames: which are refused whole, which are repeats, and what is remembered of the others. */
+#include "base/check.h"
+#include "model/model.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static struct model_answer *find_answer(const struct model_session *session, uint64_t id)
+{
+    for (size_t i = 0; i < session->answers.count; i++) {
+        struct model_answer *answer = list_at(&session->answers, i);
+        if (answer->id == id) {
+            return answer;
+        }
+    }
+    return NULL;
+}
+
+static void answer_free(struct model_answer *answer)
+{
+    free(answer->data);
+    answer->data = NULL;
+    answer->size = 0;
+    answer->is_freed = true;
+}
+
+static void answer_remove(struct model_session *session, struct model_answer *answer)
+{
+    answer_free(answer);
+    list_remove(&session->answers,
+                (size_t) (answer - (struct model_answer *) session->answers.items));
+}
+
+/* ---- replies ---- */
+
+static struct bytes encode(struct model *model, const struct reply *reply)
+{
+    uint8_t *out = arena_take(&model->arena, FRAME_BYTES_MAX);
+    size_t used = reply_write_head(&reply->head, out, FRAME_BYTES_MAX);
+    for (size_t i = 0; i < reply->results_count; i++) {
+        size_t size =
+            reply_write_result(&reply->results[i], out + used, FRAME_BYTES_MAX - used);
+        ASSERT(size > 0);
+        used += size;
+    }
+    return bytes_of(out, used);
+}
+
+static void keep_answer(struct model *model, const struct reply *reply, struct bytes encoded)
+{
+    struct model_session *session = model_find_session(model, reply->head.session);
+    struct model_answer *answer =
+        session == NULL || reply->head.error.code != ERROR_UNSET
+            ? NULL
+            : find_answer(session, reply->head.request_id);
+    if (answer == NULL || answer->is_decided) {
+        return;
+    }
+    answer->is_decided = true;
+    if (!answer->is_read) {
+        answer->data = malloc(encoded.size);
+        ASSERT(answer->data != NULL);
+        memcpy(answer->data, encoded.data, encoded.size);
+        answer->size = encoded.size;
+    } else if (!answer->is_passed) {
+        answer_remove(session, answer);
+    }
+}
+
+void model_reply(struct model *model, const struct reply_to *to, const struct reply *reply)
+{
+    size_t mark = model->arena.used;
+    struct bytes encoded = encode(model, reply);
+    const struct model_session *session = model_find_session(model, reply->head.session);
+    bool optional = session != NULL && session->link != to->link &&
+                    reply->head.error.code == ERROR_UNSET;
+    keep_answer(model, reply, encoded);
+    model->port.send(model->port.context, to, encoded, optional);
+    model->arena.used = mark;
+}
+
+static void refuse(struct model *model, const struct model_request *request,
+                   enum error_code code, const char *limit)
+{
+    struct reply reply = {
+        .head = {.session = request->frame->session, .request_id = request->frame->request_id}};
+    reply.head.error = (struct error){.code = code, .text = "(a sentence)", .limit = limit};
+    model_reply(model, request->from, &reply);
+}
+
+/* ---- what is refused whole ---- */
+
+static enum error_code bad_head(const struct frame *frame)
+{
+    if (frame->version != 1) {
+        return ERROR_VERSION;
+    }
+    if (frame->ops_count < 1 || frame->ops_count > FRAME_OPS_MAX) {
+        return ERROR_OP_COUNT;
+    }
+    if (frame->answered_count > FRAME_ANSWERED_MAX) {
+        return ERROR_ANSWERED;
+    }
+    for (size_t i = 0; i < frame->ops_count && frame->ops_count > 1; i++) {
+        if (model_op_must_be_alone(&frame->ops[i])) {
+            return ERROR_NOT_ALONE;
+        }
+    }
+    return frame->session != 0 && frame->request_id == 0 ? ERROR_REQUEST_ID : ERROR_UNSET;
+}
+
+static bool is_mutating(const struct frame *frame)
+{
+    for (size_t i = 0; i < frame->ops_count; i++) {
+        if (model_op_is_mutating(&frame->ops[i])) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* ---- retries ---- */
+
+static bool is_named(const struct frame *frame, uint64_t id)
+{
+    for (size_t i = 0; i < frame->answered_count; i++) {
+        if (frame->answered[i] == id) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void free_answered(struct model_session *session, const struct frame *frame)
+{
+    if (frame->answered_below > session->below) {
+        session->below = frame->answered_below;
+    }
+    for (size_t i = session->answers.count; i > 0; i--) {
+        struct model_answer *answer = list_at(&session->answers, i - 1);
+        if (answer->is_decided && is_named(frame, answer->id)) {
+            answer_free(answer);
+        }
+        if (answer->id >= session->below) {
+            continue;
+        }
+        if (!answer->is_decided) {
+            answer->is_passed = true;
+        } else if (!answer->is_passed || answer->is_freed) {
+            answer_remove(session, answer);
+        }
+    }
+}
+
+/* A repeat moves the reply of what is still parked to the newest connection. */
+static void move_parked(struct model *model, const struct model_request *request)
+{
+    for (size_t i = 0; i < model->parked.count; i++) {
+        struct model_parked *parked = list_at(&model->parked, i);
+        if (parked->session == request->frame->session &&
+            parked->request_id == request->frame->request_id) {
+            parked->to = *request->from;
+        }
+    }
+}
+
+/* Whether the id needs no more than this: it was seen before, or is too old. */
+static bool is_repeat(struct model *model, const struct model_request *request)
+{
+    const struct frame *frame = request->frame;
+    const struct model_session *session = model_find_session(model, frame->session);
+    const struct model_answer *answer = find_answer(session, frame->request_id);
+    if (answer == NULL) {
+        if (frame->request_id < session->below) {
+            refuse(model, request, ERROR_TOO_OLD, NULL);
+        }
+        return frame->request_id < session->below;
+    }
+    if (answer->is_freed) {
+        refuse(model, request, ERROR_TOO_OLD, NULL);
+    } else if (answer->digest != frame->ops_digest) {
+        refuse(model, request, ERROR_REQUEST_ID_REUSED, NULL);
+    } else if (!answer->is_decided) {
+        move_parked(model, request);
+    } else if (answer->is_read) {
+        return false;
+    } else {
+        model->port.send(model->port.context, request->from,
+                         bytes_of(answer->data, answer->size), false);
+    }
+    return true;
+}
+
+static uint64_t answers_bytes(const struct model_session *session)
+{
+    uint64_t sum = 0;
+    for (size_t i = 0; i < session->answers.count; i++) {
+        sum += ((struct model_answer *) list_at(&session->answers, i))->size;
+    }
+    return sum;
+}
+
+/* The bound of remembered answers that was reached, NULL for none. Room may be asked for the longest
+ * of replies before the frame is applied, so the real registry may see a bound where we do not. */
+static const char *replies_full(const struct model *model, const struct model_request *request)
+{
+    if (request->seen == NULL || request->seen->head.error.code != ERROR_FULL) {
+        return NULL;
+    }
+    uint64_t all = 0;
+    for (size_t i = 0; i < model->sessions.count; i++) {
+        all += answers_bytes(list_at(&model->sessions, i));
+    }
+    uint64_t own = answers_bytes(model_find_session(model, request->frame->session));
+    uint64_t parked = model->parked.count * FRAME_BYTES_MAX;
+    const char *limit = request->seen->head.error.limit;
+    if (strcmp(limit, "replies_session_bytes") == 0 &&
+        own + parked + FRAME_BYTES_MAX > model->config.limits.replies_session_bytes) {
+        return "replies_session_bytes";
+    }
+    if (strcmp(limit, "replies_bytes") == 0 &&
+        all + parked + FRAME_BYTES_MAX > model->config.limits.replies_bytes) {
+        return "replies_bytes";
+    }
+    return NULL;
+}
+
+/* ---- applying ---- */
+
+/* Where the real registry stopped for want of room, if it had to: no result of one op, but a list of
+ * many, is longer than this. */
+#define RESULT_BYTES_ENOUGH 2600
+
+static bool has_room(const struct model_request *request, const struct op *op, size_t used)
+{
+    const struct reply *seen = request->seen;
+    size_t i = request->index;
+    if (seen == NULL || i >= seen->results_count ||
+        seen->results[i].answer != ANSWER_NOT_APPLIED) {
+        return true;
+    }
+    size_t later = 4 * (request->frame->ops_count - 1 - i);
+    size_t left = FRAME_BYTES_MAX - used > later ? FRAME_BYTES_MAX - used - later : 0;
+    bool is_long = op->kind == OP_STATS || op->kind == OP_CANCEL;
+    return left >= (is_long ? FRAME_BYTES_MAX : RESULT_BYTES_ENOUGH);
+}
+
+/* Applies the ops in turn; false where the only one was parked. */
+static bool apply_all(struct model *model, struct model_request *request, struct reply *reply)
+{
+    uint8_t *scratch = arena_take(&model->arena, FRAME_BYTES_MAX);
+    size_t used = reply_write_head(&reply->head, scratch, FRAME_BYTES_MAX);
+    bool full = false;
+    for (size_t i = 0; i < request->frame->ops_count; i++) {
+        struct result *result = &reply->results[reply->results_count++];
+        const struct op *op = &request->frame->ops[i];
+        request->index = i;
+        full = full || !has_room(request, op, used);
+        if (full) {
+            *result = (struct result){.answer = ANSWER_NOT_APPLIED};
+        } else if (!model_apply(model, request, op, result)) {
+            return false;
+        }
+        used += reply_write_result(result, scratch, FRAME_BYTES_MAX);
+        model_settle(model);
+    }
+    return true;
+}
+
+static void note_request(struct model *model, const struct frame *frame, bool is_read)
+{
+    struct model_session *session = model_find_session(model, frame->session);
+    if (session == NULL) {
+        return;
+    }
+    struct model_answer *answer = find_answer(session, frame->request_id);
+    if (answer != NULL) {
+        answer->is_decided = false;
+        return;
+    }
+    answer = list_push(&session->answers);
+    *answer = (struct model_answer){
+        .id = frame->request_id, .digest = frame->ops_digest, .is_read = is_read};
+}
+
+static void apply_frame(struct model *model, struct model_request *request)
+{
+    const struct frame *frame = request->frame;
+    struct reply reply = {
+        .head = {.session = frame->session, .request_id = frame->request_id},
+        .results = arena_take(&model->arena, frame->ops_count * sizeof *reply.results),
+    };
+    bool mutating = is_mutating(frame);
+    if (mutating) {
+        note_request(model, frame, false);
+    }
+    if (!apply_all(model, request, &reply)) {
+        note_request(model, frame, !mutating);
+        return;
+    }
+    model_reply(model, request->from, &reply);
+}
+
+/* A frame in a session is a sign of life. False where it was refused. */
+static bool enter_session(struct model *model, struct model_request *request)
+{
+    const struct frame *frame = request->frame;
+    struct model_session *session = model_find_session(model, frame->session);
+    if (session == NULL || session->link != request->from->link) {
+        refuse(model, request, session == NULL ? ERROR_SESSION_LOST : ERROR_NOT_BOUND, NULL);
+        return false;
+    }
+    session->grace_end_ms = TIME_NEVER;
+    session->silence_end_ms =
+        session->heartbeat_ms == 0 ? TIME_NEVER : model->now_ms + 3 * session->heartbeat_ms;
+    request->space = session->space;
+    free_answered(session, frame);
+    if (is_repeat(model, request)) {
+        return false;
+    }
+    const char *limit = is_mutating(frame) ? replies_full(model, request) : NULL;
+    if (limit != NULL) {
+        refuse(model, request, ERROR_FULL, limit);
+    }
+    return limit == NULL;
+}
+
+void model_frame(struct model *model, const struct reply_to *from, const struct frame *frame,
+                 uint64_t now_ms)
+{
+    const struct model_link *link = model_find_link(model, from->link);
+    ASSERT(link != NULL);
+    arena_reset(&model->arena);
+    model->now_ms = now_ms;
+    struct model_request request = {
+        .from = from,
+        .frame = frame,
+        .session = frame->session,
+        .space = bytes_of_string("default"),
+        .peer = link->peer,
+        .seen = model->port.seen(model->port.context, from),
+    };
+    enum error_code code = model->is_shut_down ? ERROR_SHUTTING_DOWN : bad_head(frame);
+    if (code != ERROR_UNSET) {
+        refuse(model, &request, code, NULL);
+        return;
+    }
+    if (frame->session == 0 || enter_session(model, &request)) {
+        apply_frame(model, &request);
+    }
+}

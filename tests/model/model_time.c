@@ -1,0 +1,312 @@
+/* SPDX-License-Identifier: MIT */
+/* Parked requests, and whatever comes with time. */
+#include "base/check.h"
+#include "model/model.h"
+
+#include <stdlib.h>
+
+static struct model_parked *parked_at(const struct model *model, size_t index)
+{
+    return list_at(&model->parked, index);
+}
+
+void model_parked_remove(struct model *model, size_t index)
+{
+    list_fini(&parked_at(model, index)->targets);
+    list_remove(&model->parked, index);
+}
+
+size_t model_parked_count(const struct model *model, uint64_t session, uint64_t link)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < model->parked.count; i++) {
+        const struct model_parked *parked = parked_at(model, i);
+        if (parked->session == session && (session != 0 || parked->to.link == link)) {
+            count++;
+        }
+    }
+    return count;
+}
+
+/* ---- what each answers ---- */
+
+bool model_targets_update(const struct model *model, struct model_parked *parked)
+{
+    bool settled = true;
+    for (size_t i = 0; i < parked->targets.count; i++) {
+        struct model_target *target = list_at(&parked->targets, i);
+        const struct model_op *op =
+            target->settled
+                ? NULL
+                : model_find_op(model, parked->space, parked->key, target->result.gen);
+        if (op != NULL) {
+            target->result.level = op->level;
+            target->result.outcome = op->outcome;
+            target->no_owner = model_op_is_live(op) && op->owner == 0;
+            target->settled = !model_op_is_live(op);
+        }
+        if (!target->settled && !target->no_owner && target->result.level < parked->level) {
+            settled = false;
+        }
+    }
+    return settled;
+}
+
+void model_cancel_result(struct model *model, const struct model_parked *parked,
+                         struct result *result)
+{
+    size_t count = parked->targets.count;
+    struct gen_result *gens = arena_take(&model->arena, count * sizeof *gens);
+    *result = (struct result){
+        .answer = parked->answer, .gens = gens, .gens_count = count, .level = LEVEL_STOPPED};
+    for (size_t i = 0; i < count; i++) {
+        const struct model_target *target = list_at(&parked->targets, i);
+        gens[i] = target->result;
+        if (gens[i].level < result->level) {
+            result->level = gens[i].level;
+        }
+        if (target->no_owner && parked->level > LEVEL_RECORDED) {
+            result->no_owner = true;
+        }
+    }
+    if (count == 1) {
+        result->outcome = gens[0].outcome;
+    }
+}
+
+static void add_notice(struct notice *notices, size_t *count, const struct model_op *op,
+                       enum notice_kind kind)
+{
+    uint64_t number = kind == NOTICE_CANCEL ? op->notice_cancel : op->notice_ended;
+    size_t place = (*count)++;
+    for (; place > 0 && notices[place - 1].number > number; place--) {
+        notices[place] = notices[place - 1];
+    }
+    notices[place] = (struct notice){
+        .number = number,
+        .space = op->space,
+        .key = op->key,
+        .gen = op->gen,
+        .kind = kind,
+        .cause = op->cause,
+        .outcome = kind == NOTICE_ENDED ? op->outcome : OUTCOME_UNSET,
+    };
+}
+
+/* A reply may hold fewer notices than there are: what fits, or, for a parked poll, what was there when
+ * the first came. */
+static void cut_notices(const struct reply *seen, struct result *result)
+{
+    if (seen == NULL || seen->results_count != 1) {
+        return;
+    }
+    const struct result *theirs = &seen->results[0];
+    if (theirs->answer == ANSWER_NOTICES && theirs->notices_count > 0 &&
+        theirs->notices_count < result->notices_count) {
+        result->notices_count = theirs->notices_count;
+        result->more = theirs->more;
+    }
+}
+
+void model_notices(struct model *model, uint64_t session, uint64_t after,
+                   const struct reply *seen, struct result *result)
+{
+    struct notice *notices = arena_take(&model->arena, 2 * model->ops.count * sizeof *notices);
+    *result = (struct result){.answer = ANSWER_NOTICES, .notices = notices};
+    for (size_t i = 0; i < model->ops.count; i++) {
+        const struct model_op *op = model_op_at(model, i);
+        if (op->owner != session) {
+            continue;
+        }
+        if (op->notice_cancel > after) {
+            add_notice(notices, &result->notices_count, op, NOTICE_CANCEL);
+        }
+        if (op->notice_ended > after) {
+            add_notice(notices, &result->notices_count, op, NOTICE_ENDED);
+        }
+    }
+    cut_notices(seen, result);
+}
+
+bool model_wait_result(const struct model *model, const struct model_parked *wait,
+                       struct result *result)
+{
+    const struct model_op *op = model_find_op(model, wait->space, wait->key, wait->gen);
+    ASSERT(op != NULL);
+    *result = (struct result){
+        .answer = ANSWER_TIMED_OUT, .gen = op->gen, .cause = op->cause};
+    if (!model_op_is_live(op)) {
+        result->answer = ANSWER_ENDED;
+        result->outcome = op->outcome;
+        return true;
+    }
+    if (op->state == STATE_CANCELLING && wait->until == UNTIL_CANCELLING) {
+        result->answer = ANSWER_CANCELLING;
+        return true;
+    }
+    result->state = op->state;
+    return false;
+}
+
+/* ---- settling ---- */
+
+static void answer_parked(struct model *model, size_t index, struct result *result)
+{
+    struct model_parked parked = *parked_at(model, index);
+    struct reply reply = {
+        .head = {.session = parked.session, .request_id = parked.request_id},
+        .results = result,
+        .results_count = 1,
+    };
+    parked_at(model, index)->targets = (struct list){0};
+    model_parked_remove(model, index);
+    model_reply(model, &parked.to, &reply);
+    list_fini(&parked.targets);
+}
+
+/* Whether it is decided; then *result is its answer. */
+static bool parked_is_decided(struct model *model, struct model_parked *parked,
+                              struct result *result)
+{
+    switch (parked->kind) {
+    case OP_WAIT:
+        return model_wait_result(model, parked, result);
+    case OP_POLL:
+        model_notices(model, parked->session, parked->after,
+                      model->port.seen(model->port.context, &parked->to), result);
+        return result->notices_count > 0;
+    default:
+        if (!model_targets_update(model, parked)) {
+            return false;
+        }
+        model_cancel_result(model, parked, result);
+        return true;
+    }
+}
+
+void model_settle(struct model *model)
+{
+    for (size_t i = model->parked.count; i > 0; i--) {
+        struct result result;
+        if (parked_is_decided(model, parked_at(model, i - 1), &result)) {
+            answer_parked(model, i - 1, &result);
+        }
+    }
+}
+
+void model_timed_out(struct model *model, size_t parked_index)
+{
+    struct model_parked *parked = parked_at(model, parked_index);
+    struct result result;
+    if (!parked_is_decided(model, parked, &result) && parked->kind == OP_CANCEL) {
+        model_cancel_result(model, parked, &result);
+    }
+    answer_parked(model, parked_index, &result);
+}
+
+void model_shut_down(struct model *model)
+{
+    model->is_shut_down = true;
+    while (model->parked.count > 0) {
+        struct result result = {.answer = ANSWER_SHUTTING_DOWN};
+        answer_parked(model, model->parked.count - 1, &result);
+    }
+}
+
+/* ---- time ---- */
+
+static uint64_t op_due_ms(const struct model_op *op)
+{
+    if (!model_op_is_live(op) || op->ttl_end_ms == TIME_NEVER) {
+        return TIME_NEVER;
+    }
+    bool lingers = op->on_expiry == ON_EXPIRY_CANCEL && op->state == STATE_CANCELLING;
+    return op->ttl_end_ms + (lingers ? op->stop_grace_ms : 0);
+}
+
+static void op_due(struct model *model, struct model_op *op)
+{
+    if (op->on_expiry == ON_EXPIRY_CANCEL && op->state == STATE_LIVE) {
+        struct cause cause = {.code = CAUSE_DEADLINE};
+        (void) model_cancel(model, op, &cause);
+        model_settle(model);
+        return;
+    }
+    model_end(model, op, OUTCOME_EXPIRED, false);
+}
+
+static uint64_t session_due_ms(const struct model_session *session)
+{
+    return session->grace_end_ms < session->silence_end_ms ? session->grace_end_ms
+                                                           : session->silence_end_ms;
+}
+
+static void session_due(struct model *model, struct model_session *session)
+{
+    if (session->silence_end_ms != TIME_NEVER) {
+        ASSERT(session->grace_end_ms == TIME_NEVER);
+        session->grace_end_ms = session->silence_end_ms + model->config.limits.grace_ms;
+        session->silence_end_ms = TIME_NEVER;
+        return;
+    }
+    model_session_end(model, session->number);
+}
+
+struct due {
+    uint64_t time_ms;
+    struct model_op *op;
+    struct model_session *session;
+    size_t parked; /* 1 + index */
+};
+
+static struct due next_due(const struct model *model)
+{
+    struct due due = {.time_ms = TIME_NEVER};
+    for (size_t i = 0; i < model->ops.count; i++) {
+        struct model_op *op = model_op_at(model, i);
+        if (op_due_ms(op) < due.time_ms) {
+            due = (struct due){.time_ms = op_due_ms(op), .op = op};
+        }
+    }
+    for (size_t i = 0; i < model->sessions.count; i++) {
+        struct model_session *session = list_at(&model->sessions, i);
+        if (session_due_ms(session) < due.time_ms) {
+            due = (struct due){.time_ms = session_due_ms(session), .session = session};
+        }
+    }
+    for (size_t i = 0; i < model->parked.count; i++) {
+        uint64_t deadline = parked_at(model, i)->deadline_ms;
+        if (deadline < due.time_ms) {
+            due = (struct due){.time_ms = deadline, .parked = i + 1};
+        }
+    }
+    return due;
+}
+
+uint64_t model_next_ms(const struct model *model)
+{
+    return next_due(model).time_ms;
+}
+
+void model_advance(struct model *model, uint64_t now_ms)
+{
+    struct due due = next_due(model);
+    arena_reset(&model->arena);
+    for (; due.time_ms <= now_ms; due = next_due(model)) {
+        model->now_ms = due.time_ms > model->now_ms ? due.time_ms : model->now_ms;
+        if (due.op != NULL) {
+            op_due(model, due.op);
+        } else if (due.session != NULL) {
+            session_due(model, due.session);
+        } else {
+            model_timed_out(model, due.parked - 1);
+        }
+    }
+    model->now_ms = now_ms;
+    model_memory_trim(model);
+    for (size_t i = model->armed.count; i > 0; i--) {
+        if (((struct model_armed *) list_at(&model->armed, i - 1))->end_ms <= now_ms) {
+            list_remove(&model->armed, i - 1);
+        }
+    }
+}

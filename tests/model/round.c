@@ -1,0 +1,369 @@
+/* SPDX-License-Identifier: MIT */
+/* The events of a round, each done to both. */
+#include "model/round.h"
+
+#include "base/check.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+#define ROUND_ARENA_BYTES ((size_t) 16 << 20)
+#define ROUND_START_MS 64000
+#define ADVANCES_MAX 2000000
+
+/* ---- the registry's port ---- */
+
+static void their_send(void *context, const struct reply_to *to, struct bytes reply)
+{
+    struct round *round = context;
+    ASSERT(reply.size <= FRAME_BYTES_MAX);
+    if (model_find_link(round->model, to->link) != NULL) {
+        outbox_add(&round->theirs, to, reply, false);
+    }
+}
+
+static size_t their_head(void *context, const struct reply_head *head, uint8_t *out, size_t room)
+{
+    (void) context;
+    return reply_write_head(head, out, room);
+}
+
+static size_t their_result(void *context, const struct result *result, uint8_t *out, size_t room)
+{
+    (void) context;
+    return reply_write_result(result, out, room);
+}
+
+static bool next_epoch(void *context, uint64_t *epoch_out)
+{
+    const struct round *round = context;
+    if (round->epoch_refused) {
+        return false;
+    }
+    *epoch_out = round->epoch_next;
+    return true;
+}
+
+/* ---- the model's ---- */
+
+static void our_send(void *context, const struct reply_to *to, struct bytes encoded, bool optional)
+{
+    struct round *round = context;
+    if (model_find_link(round->model, to->link) != NULL) {
+        outbox_add(&round->ours, to, encoded, optional);
+    }
+}
+
+static const struct reply *seen(void *context, const struct reply_to *to)
+{
+    struct round *round = context;
+    const struct sent *sent = outbox_find(&round->theirs, to);
+    if (sent == NULL) {
+        return NULL;
+    }
+    struct reply *reply = arena_take(&round->arena, sizeof *reply);
+    reply_read(reply, outbox_bytes(&round->theirs, sent), &round->arena);
+    return reply;
+}
+
+/* ---- time ---- */
+
+static void fail(struct round *round, const char *why)
+{
+    (void) fprintf(stderr, "disagreement at step %" PRIu64 " of seed %" PRIu64 " (%s): %s\n",
+                   round->step, round->config->seed, round->config->mode->name, why);
+    round->failed = true;
+}
+
+/* Lets both do what is due, the real one in small bites. */
+static void advance(struct round *round, uint64_t now_ms)
+{
+    struct script *script = &round->script;
+    uint32_t budget = 1 + (uint32_t) script_below(script, 6);
+    uint32_t calls = 0;
+    while (registry_advance(round->registry, now_ms, budget)) {
+        ASSERT(++calls < ADVANCES_MAX);
+        if (calls % 7 == 3 && round->config->check_every == 1) {
+            registry_check(round->registry);
+        }
+    }
+    model_advance(round->model, now_ms);
+    if (registry_next_ms(round->registry) <= now_ms) {
+        fail(round, "registry_next_ms() is not after a time that is done with");
+    }
+    if (registry_next_ms(round->registry) > model_next_ms(round->model)) {
+        fail(round, "registry_next_ms() is late");
+    }
+}
+
+static void compare(struct round *round)
+{
+    round_compare(round);
+    script_sync(&round->script);
+}
+
+/* To a later time: mostly from deadline to deadline, as a daemon in good health wakes. */
+static void pass_time(struct round *round)
+{
+    struct script *script = &round->script;
+    uint64_t until = script_next_time(script);
+    while (!round->failed && model_next_ms(round->model) < until) {
+        script->now_ms = model_next_ms(round->model);
+        round_trace(round, "it is %" PRIu64 " ms: something is due", script->now_ms);
+        advance(round, script->now_ms);
+        compare(round);
+    }
+    script->now_ms = until;
+    round_trace(round, "it is %" PRIu64 " ms", until);
+    advance(round, until);
+}
+
+/* ---- links ---- */
+
+static void link_up(struct round *round)
+{
+    static const char *const peers[] = {"uid 1000", "", "token ci"};
+    struct script *script = &round->script;
+    uint64_t link = script_link_added(script);
+    struct bytes peer = bytes_of_string(peers[link % 3]);
+    uint8_t *copy = arena_copy(&round->borrowed, peer.data, peer.size);
+    bool theirs = registry_link_up(round->registry, link, bytes_of(copy, peer.size));
+    bool ours = model_link_up(round->model, link, peer);
+    memset(copy, 0xaa, peer.size);
+    round_trace(round, "link %" PRIu64 " comes up: %d", link, theirs);
+    if (theirs != ours) {
+        fail(round, "registry_link_up()");
+    }
+    if (!ours) {
+        script_link_removed(script, link);
+    }
+}
+
+static void link_down(struct round *round)
+{
+    struct script *script = &round->script;
+    const struct script_link *any = script_any_link(script);
+    if (any == NULL || !script_is_aligned(script) || !script_may_go_down(script, any->link)) {
+        return;
+    }
+    uint64_t link = any->link;
+    round_trace(round, "link %" PRIu64 " goes down", link);
+    script_link_removed(script, link);
+    registry_link_down(round->registry, link, script->now_ms);
+    model_link_down(round->model, link, script->now_ms);
+    advance(round, script->now_ms);
+}
+
+static void link_pause(struct round *round)
+{
+    struct script *script = &round->script;
+    struct script_link *link = script_any_link(script);
+    if (link == NULL || !script_is_aligned(script)) {
+        return;
+    }
+    link->paused = !link->paused;
+    round_trace(round, "link %" PRIu64 " %s", link->link, link->paused ? "pauses" : "goes on");
+    registry_link_paused(round->registry, link->link, link->paused, script->now_ms);
+    model_link_paused(round->model, link->link, link->paused, script->now_ms);
+    advance(round, script->now_ms);
+}
+
+static void check_links(struct round *round)
+{
+    const struct script_link *link = script_any_link(&round->script);
+    if (link != NULL && registry_link_opened(round->registry, link->link) !=
+                            model_link_opened(round->model, link->link)) {
+        fail(round, "registry_link_opened()");
+    }
+}
+
+/* ---- frames ---- */
+
+static void note_answers(struct round *round, const struct frame *frame, const struct reply *reply)
+{
+    bool known = reply->head.error.code == ERROR_UNSET ||
+                 coverage_note_refusal(round->coverage, &reply->head.error);
+    for (size_t i = 0; i < reply->results_count && i < frame->ops_count; i++) {
+        known = coverage_note(round->coverage, frame->ops[i].kind, &reply->results[i]) && known;
+    }
+    if (!known) {
+        fail(round, "the contract knows no such answer");
+    }
+}
+
+/* The frame's own reply, and those of parked requests, whose op's kind is written on their route. */
+static void note_replies(struct round *round, const struct script_request *request)
+{
+    for (size_t i = 0; i < round->theirs.sent.count; i++) {
+        const struct sent *sent = outbox_at(&round->theirs, i);
+        struct op op = {.kind = (enum op_kind) sent->to.route[2]};
+        struct frame alone = {.ops = &op, .ops_count = 1};
+        struct reply reply;
+        reply_read(&reply, outbox_bytes(&round->theirs, sent), &round->arena);
+        script_note_reply(&round->script, &reply);
+        bool is_own = request != NULL && reply_to_equal(&sent->to, &request->from);
+        note_answers(round, is_own ? &request->frame : &alone, &reply);
+    }
+}
+
+static void deliver(struct round *round, const struct script_request *request)
+{
+    uint64_t now_ms = round->script.now_ms;
+    struct frame copy = round_borrowed_frame(round, &request->frame);
+    round_trace_frame(round, request);
+    registry_frame(round->registry, &request->from, &copy, now_ms);
+    memset(round->borrowed.base, 0xaa, round->borrowed.used);
+    model_frame(round->model, &request->from, &request->frame, now_ms);
+    advance(round, now_ms);
+    note_replies(round, request);
+}
+
+static void send_frame(struct round *round)
+{
+    struct script_request request;
+    if (!script_next_request(&round->script, &request) || request.lost) {
+        return;
+    }
+    deliver(round, &request);
+}
+
+/* The next page of a walk, or a new walk. */
+static void list_page(struct round *round)
+{
+    struct script *script = &round->script;
+    struct lister *lister = &round->lister;
+    const struct script_link *link = script_any_link(script);
+    if (link == NULL || link->paused) {
+        return;
+    }
+    if (!lister->is_walking) {
+        struct op op = {.kind = OP_LIST, .space = script_space(script, (unsigned) script_below(script, 6))};
+        op.space = op.space.size == 0 ? bytes_of_string("default") : op.space;
+        op.as.list.state = (uint32_t) script_below(script, STATE_END);
+        op.as.list.page_size = 1 + (uint32_t) script_below(script, 5);
+        lister_begin(lister, round->model, &op);
+    }
+    struct script_request request = {
+        .from = script_route(script, link->link, OP_LIST),
+        .frame = {.version = 1, .ops = &lister->op, .ops_count = 1, .ops_digest = 1}};
+    struct op op = lister->op;
+    request.frame.ops = &op;
+    deliver(round, &request);
+    const struct reply *reply = seen(round, &request.from);
+    if (reply == NULL || reply->results_count != 1 ||
+        !lister_take(lister, round->model, &reply->results[0])) {
+        fail(round, "a list leaves out an operation, or has one twice");
+    }
+}
+
+/* ---- the round ---- */
+
+static void step(struct round *round)
+{
+    struct script *script = &round->script;
+    uint64_t chance = script_below(script, 1000);
+    arena_reset(&round->arena);
+    arena_reset(&round->borrowed);
+    if (chance < 180) {
+        pass_time(round);
+        note_replies(round, NULL);
+    } else if (chance < 200) {
+        list_page(round);
+    } else if (chance < 210 || script->links.count < 2) {
+        link_up(round);
+    } else if (chance < 222) {
+        link_down(round);
+        note_replies(round, NULL);
+    } else if (chance < 228) {
+        link_pause(round);
+        note_replies(round, NULL);
+    } else if (chance < 230) {
+        round->epoch_refused = !round->epoch_refused;
+    } else {
+        send_frame(round);
+    }
+    compare(round);
+    check_links(round);
+    if (round->step % round->config->check_every == 0) {
+        registry_check(round->registry);
+    }
+    if (round->epoch_next <= round->model->epoch) {
+        round->epoch_next = round->model->epoch + 1 + script_below(script, 3);
+    }
+}
+
+/* The end: what is parked is answered, what comes is refused. */
+static void shut_down(struct round *round)
+{
+    arena_reset(&round->arena);
+    round_trace(round, "the daemon stops");
+    registry_shut_down(round->registry, round->script.now_ms);
+    model_shut_down(round->model);
+    note_replies(round, NULL);
+    compare(round);
+    for (int i = 0; i < 20 && !round->failed; i++) {
+        arena_reset(&round->arena);
+        arena_reset(&round->borrowed);
+        send_frame(round);
+        compare(round);
+    }
+    registry_check(round->registry);
+}
+
+static void round_start(struct round *round)
+{
+    const struct script_mode *mode = round->config->mode;
+    struct registry_config config = {
+        .limits = script_limits(mode),
+        .epoch = 3,
+        .counter_first = mode->counter_first,
+        .table_key = {round->config->seed, 2},
+        .secret_key = {round->config->seed, 4},
+        .now_ms = ROUND_START_MS,
+    };
+    const struct registry_port theirs = {.context = round,
+                                         .send = their_send,
+                                         .head = their_head,
+                                         .result = their_result,
+                                         .next_epoch = next_epoch};
+    const struct model_port ours = {
+        .context = round, .send = our_send, .seen = seen, .next_epoch = next_epoch};
+    round->epoch_next = 5;
+    round->model = model_new(&config, &ours);
+    round->registry = registry_new(&config, &theirs);
+    ASSERT(round->registry != NULL);
+    script_init(&round->script, mode, round->model, round->config->seed, ROUND_START_MS);
+    lister_init(&round->lister);
+    outbox_init(&round->theirs);
+    outbox_init(&round->ours);
+    arena_init(&round->arena, ROUND_ARENA_BYTES);
+    arena_init(&round->borrowed, ROUND_ARENA_BYTES);
+}
+
+static void round_finish(struct round *round)
+{
+    registry_free(round->registry);
+    model_free(round->model);
+    script_fini(&round->script);
+    lister_fini(&round->lister);
+    outbox_fini(&round->theirs);
+    outbox_fini(&round->ours);
+    arena_fini(&round->arena);
+    arena_fini(&round->borrowed);
+}
+
+bool round_play(const struct round_config *config, struct coverage *coverage, uint64_t *step_out)
+{
+    struct round round = {.config = config, .coverage = coverage};
+    round_start(&round);
+    for (; round.step < config->steps && !round.failed; round.step++) {
+        *step_out = round.step;
+        step(&round);
+    }
+    if (!round.failed) {
+        shut_down(&round);
+    }
+    *step_out = round.step;
+    round_finish(&round);
+    return !round.failed;
+}

@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: MIT */
+/* What the world does to a registry, made up from a seed: clients that open, store, cancel, lose their
+ * connection, send again what they got no answer to, and now and then send nonsense.
+ *
+ * Where two things fall due in the same millisecond, their order is nobody's promise. So each kind of
+ * deadline gets a place of its own in every 64 ms: all that sets a timer comes at a multiple of 64,
+ * and a duration is a multiple of 64 and a little more, by its kind. */
+#ifndef CANCELD_TESTS_MODEL_SCRIPT_H
+#define CANCELD_TESTS_MODEL_SCRIPT_H
+
+#include "model/list.h"
+#include "model/model.h"
+
+#define SCRIPT_GRAIN_MS 64
+
+/* How a round is played. */
+struct script_mode {
+    const char *name;
+    struct limits limits; /* 0: as in every mode */
+    uint64_t counter_first;
+    unsigned keys_count;
+    unsigned spaces_count;
+    unsigned clients_max;
+    unsigned burst_percent; /* of frames: hundreds of ops */
+    bool one_client_a_link; /* so that no two sessions ever end in the same millisecond */
+    bool long_strings;
+};
+
+extern const struct script_mode script_modes[];
+extern const size_t script_modes_count;
+
+/* All the limits of a round of this mode. */
+struct limits script_limits(const struct script_mode *mode);
+
+struct script_link {
+    uint64_t link;
+    bool paused;
+};
+
+/* A frame that a client sent, or meant to send. */
+struct script_sent {
+    uint64_t id;
+    uint64_t digest;
+    struct op *ops; /* with their acks behind them */
+    size_t ops_count;
+    bool replied;
+    bool named; /* the registry was told that it may forget the answer */
+    bool mutating;
+};
+
+struct script_client {
+    uint64_t number;
+    uint8_t secret[SECRET_BYTES];
+    unsigned slot;
+    struct op open; /* as it was opened */
+    uint64_t next_id;
+    uint64_t notice_last;
+    struct list sent; /* the last few */
+};
+
+struct script {
+    const struct script_mode *mode;
+    struct limits limits;
+    struct model *model; /* read for what is there to aim at; never written */
+    uint64_t random;
+    uint64_t now_ms;
+    uint64_t links_given;
+    uint64_t digests_given;
+    uint64_t routes_given;
+    struct list links;
+    struct list clients;
+    struct arena arena; /* of the event at hand */
+};
+
+struct script_request {
+    struct reply_to from;
+    struct frame frame;
+    bool lost; /* it never arrives */
+};
+
+void script_init(struct script *script, const struct script_mode *mode, struct model *model,
+                 uint64_t seed, uint64_t now_ms);
+void script_fini(struct script *script);
+
+/* A number below `below`. */
+uint64_t script_below(struct script *script, uint64_t below);
+bool script_percent(struct script *script, unsigned percent);
+
+/* Makes up the next frame; false where there is no link to send one on. It lives until the next call. */
+bool script_next_request(struct script *script, struct script_request *request);
+
+/* The whole life of a link, as the script decided it. */
+uint64_t script_link_added(struct script *script);
+void script_link_removed(struct script *script, uint64_t link);
+struct script_link *script_any_link(struct script *script);
+
+/* Whether this link may go down now without two sessions ending in the same millisecond. */
+bool script_may_go_down(const struct script *script, uint64_t link);
+
+/* When the next moment is: small steps, jumps to, before and after the next deadline. */
+uint64_t script_next_time(struct script *script);
+
+/* Whether timers may be set at this time. */
+bool script_is_aligned(const struct script *script);
+
+/* A reply has arrived. */
+void script_note_reply(struct script *script, const struct reply *reply);
+
+/* Forgets clients whose sessions are gone, and takes over those that were opened. */
+void script_sync(struct script *script);
+
+struct bytes script_space(struct script *script, unsigned number);
+struct reply_to script_route(struct script *script, uint64_t link, enum op_kind kind);
+
+/* An op of any kind, for `client` (NULL: without a session). */
+void script_op(struct script *script, const struct script_client *client, bool alone,
+               struct op *op);
+
+/* Whether each ttl that the ops would set ends in a millisecond of its own. */
+bool script_ttls_are_apart(const struct script *script, const struct op *ops, size_t ops_count);
+
+/* A read of little effect, to fill a long frame with. */
+void script_filler(struct script *script, struct op *op);
+
+/* Makes one field of the op wrong. */
+void script_spoil(struct script *script, struct op *op);
+
+#endif

@@ -1,0 +1,500 @@
+/* SPDX-License-Identifier: MIT */
+/* Single ops: what a client may ask for, mostly sensibly. */
+#include "base/check.h"
+#include "model/script.h"
+
+#include <string.h>
+
+/* ---- strings: static, for the model borrows them for good ---- */
+
+static const char *const spaces[] = {"", "default", "a", "b.c-D_9", "default",
+                                     "0123456789012345678901234567890123456789"
+                                     "012345678901234567890123"};
+
+struct bytes script_space(struct script *script, unsigned number)
+{
+    unsigned count = script->mode->spaces_count;
+    return bytes_of_string(spaces[number % (count < 6 ? count + 1 : 6)]);
+}
+
+#define KEYS_MAX 40
+#define POOL_BYTES 2048
+
+/* Letters, and a byte of every kind: keys may hold anything. */
+static const uint8_t *pool(void)
+{
+    static uint8_t bytes[POOL_BYTES];
+    for (size_t i = 0; bytes[POOL_BYTES - 1] == 0 && i < POOL_BYTES; i++) {
+        bytes[i] = (uint8_t) (i * 7 + i / 256 + 70);
+    }
+    return bytes;
+}
+
+static const char letters[] =
+    "a sentence of the sort that people write beside a cancel, long enough to be cut anywhere: "
+    "a sentence of the sort that people write beside a cancel, long enough to be cut anywhere: "
+    "a sentence of the sort that people write beside a cancel, long enough to be cut anywhere: ";
+
+static struct bytes any_key(struct script *script)
+{
+    uint64_t number = script_below(script, script->mode->keys_count);
+    bool is_long = number == 1 || script->mode->long_strings;
+    return bytes_of(pool() + 16 * number, is_long ? KEY_BYTES_MAX - number % 3 : 1 + number);
+}
+
+static struct bytes any_meta(struct script *script)
+{
+    static const size_t sizes[] = {0, 0, 0, 1, 40, META_BYTES_MAX};
+    size_t size = sizes[script_below(script, 6)];
+    size = script->mode->long_strings && script_percent(script, 60) ? META_BYTES_MAX : size;
+    return bytes_of(pool() + script_below(script, 500), size);
+}
+
+static struct bytes any_text(struct script *script, size_t size_max)
+{
+    size_t size = script_percent(script, 60) ? 0 : 1 + script_below(script, 20);
+    size = script_percent(script, 4) || script->mode->long_strings ? size_max : size;
+    return bytes_of(letters, size);
+}
+
+/* ---- durations: see script.h ---- */
+
+#define PLACE_PARKED 1
+#define PLACE_TTL 2
+#define PLACE_POLL 3
+#define PLACE_STOP_GRACE 4
+
+static uint32_t duration(struct script *script, uint64_t steps_min, uint64_t steps_max,
+                         uint32_t place)
+{
+    uint64_t steps = steps_min + script_below(script, steps_max - steps_min + 1);
+    return (uint32_t) (steps * SCRIPT_GRAIN_MS + place);
+}
+
+static bool is_taken(const struct script *script, uint64_t ttl_end, uint64_t expiry)
+{
+    for (size_t i = 0; i < script->model->ops.count; i++) {
+        const struct model_op *op = model_op_at(script->model, i);
+        if (model_op_is_live(op) && op->ttl_end_ms != TIME_NEVER &&
+            (op->ttl_end_ms == ttl_end || op->ttl_end_ms + op->stop_grace_ms == expiry)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* A ttl whose end, and whose stop grace's end, no other operation has. */
+static uint32_t any_ttl(struct script *script, uint64_t stop_grace)
+{
+    uint64_t grace = stop_grace == 0 ? script->limits.grace_ms : stop_grace;
+    uint32_t ttl = duration(script, 2, 60, PLACE_TTL);
+    while (is_taken(script, script->now_ms + ttl, script->now_ms + ttl + grace)) {
+        ttl += SCRIPT_GRAIN_MS;
+    }
+    return ttl;
+}
+
+static uint64_t op_ttl(const struct script *script, const struct op *op, uint64_t *grace_out)
+{
+    const struct model_op *found = NULL;
+    *grace_out = script->limits.grace_ms;
+    if (op->kind == OP_STORE) {
+        *grace_out = op->as.store.stop_grace_ms == 0 ? *grace_out : op->as.store.stop_grace_ms;
+        return op->as.store.ttl_ms;
+    }
+    if (op->kind != OP_TOUCH) {
+        return 0;
+    }
+    found = model_find_op(script->model, op->space, op->key, op->gen);
+    *grace_out = found == NULL ? *grace_out : found->stop_grace_ms;
+    return op->as.touch.ttl_ms;
+}
+
+bool script_ttls_are_apart(const struct script *script, const struct op *ops, size_t ops_count)
+{
+    for (size_t i = 0; i < ops_count; i++) {
+        uint64_t grace;
+        uint64_t ttl = op_ttl(script, &ops[i], &grace);
+        if (ttl != 0 && is_taken(script, script->now_ms + ttl, script->now_ms + ttl + grace)) {
+            return false;
+        }
+        for (size_t j = 0; ttl != 0 && j < i; j++) {
+            uint64_t other_grace;
+            uint64_t other = op_ttl(script, &ops[j], &other_grace);
+            if (other != 0 && (other == ttl || other + other_grace == ttl + grace)) {
+                return false;
+            }
+        }
+    }
+    return true;
+}
+
+/* ---- gens ---- */
+
+static const struct model_op *any_op(struct script *script)
+{
+    size_t count = script->model->ops.count;
+    return count == 0 ? NULL : model_op_at(script->model, script_below(script, count));
+}
+
+/* A live operation of the client, or any. */
+static const struct model_op *likely_op(struct script *script, const struct script_client *client)
+{
+    const struct model_op *found = NULL;
+    for (int i = 0; i < 8; i++) {
+        found = any_op(script);
+        if (found == NULL || (model_op_is_live(found) &&
+                              (client == NULL || found->owner == client->number || i > 5))) {
+            break;
+        }
+    }
+    return found;
+}
+
+/* Aims the op at a key and gen that there are, were, or never will be. */
+static void aim(struct script *script, const struct script_client *client, struct op *op)
+{
+    const struct model_op *found =
+        script_percent(script, 60) ? likely_op(script, client) : any_op(script);
+    uint64_t newest = script->model->gen_newest;
+    uint64_t chance = script_below(script, 100);
+    op->key = any_key(script);
+    op->gen = newest - script_below(script, 12);
+    if (found != NULL && chance < 80) {
+        op->space = found->space;
+        op->key = found->key;
+        op->gen = found->gen;
+    } else if (found != NULL && chance < 86) {
+        op->gen = found->gen;
+    } else if (chance < 88) {
+        op->gen = newest + 1 + script_below(script, 3);
+    } else if (chance < 90) {
+        op->gen = 1 + script_below(script, 1000);
+    }
+    op->gen = op->gen == 0 ? 1 : op->gen;
+}
+
+/* ---- ops ---- */
+
+static void make_store(struct script *script, const struct script_client *client, struct op *op)
+{
+    (void) client;
+    op->key = any_key(script);
+    op->as.store.policy = (uint32_t) script_below(script, POLICY_END);
+    op->as.store.on_expiry = (uint32_t) script_below(script, ON_EXPIRY_END);
+    op->as.store.meta = any_meta(script);
+    if (script_percent(script, 40)) {
+        op->as.store.stop_grace_ms = duration(script, 0, 12, PLACE_STOP_GRACE);
+    }
+    if (script_percent(script, 60) && script_is_aligned(script)) {
+        op->as.store.ttl_ms = any_ttl(script, op->as.store.stop_grace_ms);
+        op->as.store.on_owner_loss = (uint32_t) script_below(script, ON_OWNER_LOSS_END);
+    }
+}
+
+static void make_cancel(struct script *script, const struct script_client *client, struct op *op)
+{
+    aim(script, client, op);
+    uint64_t chance = script_below(script, 100);
+    if (chance < 60) {
+        op->as.cancel.after_gen = chance < 15 ? op->gen - script_below(script, 2) : 0;
+        op->gen = 0;
+    }
+    if (op->gen == 0 && script_percent(script, 45)) {
+        op->as.cancel.arm_ttl_ms =
+            1 + (uint32_t) script_below(script, script->limits.finished_ms);
+    }
+    op->as.cancel.cause_code = (uint32_t) script_below(script, CAUSE_SUPERSEDED);
+    op->as.cancel.cause.text = any_text(script, CAUSE_TEXT_BYTES_MAX);
+    op->as.cancel.cause.actor = any_text(script, CAUSE_ACTOR_BYTES_MAX);
+    op->as.cancel.level = (uint32_t) script_below(script, LEVEL_END);
+    if (script_percent(script, 70) && script_is_aligned(script)) {
+        op->as.cancel.deadline_ms = duration(script, 0, 30, PLACE_PARKED);
+    }
+}
+
+static void make_delete(struct script *script, const struct script_client *client, struct op *op)
+{
+    aim(script, client, op);
+    op->as.delete.outcome = (uint32_t) (1 + script_below(script, 3));
+}
+
+static void make_touch(struct script *script, const struct script_client *client, struct op *op)
+{
+    aim(script, client, op);
+    const struct model_op *found = model_find_op(script->model, op->space, op->key, op->gen);
+    op->as.touch.ttl_ms =
+        any_ttl(script, found == NULL ? 0 : found->stop_grace_ms);
+}
+
+static void make_poll(struct script *script, const struct script_client *client, struct op *op)
+{
+    struct notice_ack *acks = arena_take(&script->arena, 24 * sizeof *acks);
+    size_t count = 0;
+    unsigned percent = (unsigned) script_below(script, 80);
+    for (size_t i = 0; i < script->model->ops.count && count < 24; i++) {
+        const struct model_op *found = model_op_at(script->model, i);
+        bool own = client != NULL && found->owner == client->number;
+        if (script_percent(script, own ? percent : 1)) {
+            acks[count++] = (struct notice_ack){
+                .gen = found->gen, .kind = 1 + (uint32_t) script_below(script, 2)};
+        }
+    }
+    op->as.poll.acks = acks;
+    op->as.poll.acks_count = count;
+    const struct model_session *session =
+        client == NULL ? NULL : model_find_session(script->model, client->number);
+    if (session != NULL && script_percent(script, 50)) {
+        uint64_t back = script_below(script, 4);
+        op->as.poll.after = session->notices_last > back ? session->notices_last - back : 0;
+    }
+    if (script_percent(script, 70) && script_is_aligned(script)) {
+        op->as.poll.wait_ms = script_percent(script, 5) ? 25000 + 64000
+                                                        : duration(script, 0, 40, PLACE_POLL);
+    }
+}
+
+static void make_wait(struct script *script, const struct script_client *client, struct op *op)
+{
+    aim(script, client, op);
+    op->gen = script_percent(script, 50) ? 0 : op->gen;
+    op->as.wait.until = (uint32_t) (1 + script_below(script, 2));
+    if (script_percent(script, 75) && script_is_aligned(script)) {
+        op->as.wait.deadline_ms = duration(script, 0, 30, PLACE_PARKED);
+    }
+}
+
+static void make_get(struct script *script, const struct script_client *client, struct op *op)
+{
+    aim(script, client, op);
+    op->gen = script_percent(script, 40) ? 0 : op->gen;
+}
+
+static void make_list(struct script *script, const struct script_client *client, struct op *op)
+{
+    op->as.list.state = (uint32_t) script_below(script, STATE_END);
+    if (client != NULL && script_percent(script, 30)) {
+        op->as.list.owner = client->number;
+    }
+    if (op->kind == OP_LIST) {
+        static const uint32_t sizes[] = {0, 0, 1, 3, 1000};
+        op->as.list.page_size = sizes[script_below(script, 5)];
+    }
+}
+
+static void make_key(struct script *script, const struct script_client *client, struct op *op)
+{
+    (void) client;
+    op->key = any_key(script);
+    if (script->model->armed.count > 0 && script_percent(script, 50)) {
+        const struct model_armed *armed =
+            list_at(&script->model->armed, script_below(script, script->model->armed.count));
+        op->space = armed->space;
+        op->key = armed->key;
+    }
+}
+
+static const struct {
+    unsigned weight;
+    bool alone;
+    void (*make)(struct script *script, const struct script_client *client, struct op *op);
+} makers[OP_END] = {
+    [OP_UNKNOWN] = {.weight = 3},
+    [OP_STORE] = {.weight = 220, .make = make_store},
+    [OP_CANCEL] = {.weight = 230, .make = make_cancel},
+    [OP_DELETE] = {.weight = 120, .make = make_delete},
+    [OP_TOUCH] = {.weight = 50, .make = make_touch},
+    [OP_POLL] = {.weight = 100, .alone = true, .make = make_poll},
+    [OP_WAIT] = {.weight = 80, .alone = true, .make = make_wait},
+    [OP_GET] = {.weight = 50, .make = make_get},
+    [OP_LIST] = {.weight = 20, .alone = true, .make = make_list},
+    [OP_COUNT] = {.weight = 20, .make = make_list},
+    [OP_ARMED] = {.weight = 10, .alone = true},
+    [OP_DISARM] = {.weight = 15, .make = make_key},
+    [OP_PING] = {.weight = 10},
+    [OP_STATS] = {.weight = 3},
+    [OP_CLOSE] = {.weight = 5},
+};
+
+static enum op_kind any_kind(struct script *script, bool alone)
+{
+    unsigned sum = 0;
+    for (unsigned kind = 0; kind < OP_END; kind++) {
+        sum += makers[kind].alone && !alone ? 0 : makers[kind].weight;
+    }
+    uint64_t left = script_below(script, sum);
+    for (unsigned kind = 0;; kind++) {
+        unsigned weight = makers[kind].alone && !alone ? 0 : makers[kind].weight;
+        if (left < weight) {
+            return (enum op_kind) kind;
+        }
+        left -= weight;
+    }
+}
+
+void script_op(struct script *script, const struct script_client *client, bool alone,
+               struct op *op)
+{
+    bool misplaced = !alone && script_below(script, 300) == 0;
+    *op = (struct op){.kind = any_kind(script, alone || misplaced)};
+    op->space = script_space(script, (unsigned) script_below(script, 6));
+    if (makers[op->kind].make != NULL) {
+        makers[op->kind].make(script, client, op);
+    }
+    if (op->kind == OP_CANCEL && !alone && !misplaced) {
+        op->as.cancel.level %= LEVEL_DELIVERED;
+    }
+}
+
+void script_filler(struct script *script, struct op *op)
+{
+    static const enum op_kind kinds[] = {OP_GET, OP_GET, OP_GET, OP_GET, OP_COUNT, OP_PING};
+    *op = (struct op){.kind = kinds[script_below(script, 6)]};
+    if (op->kind == OP_GET) {
+        make_get(script, NULL, op);
+    }
+}
+
+/* ---- nonsense ---- */
+
+static struct bytes bad_text(struct script *script, size_t size_max)
+{
+    static const char *const texts[] = {"a\nline", "\xff", "cut \xc3", "\xed\xa0\x80", "\xc0\x80",
+                                        "\x7f"};
+    uint64_t number = script_below(script, 7);
+    return number < 6 ? bytes_of_string(texts[number]) : bytes_of(letters, size_max + 1);
+}
+
+static void spoil_cancel(struct script *script, struct op *op)
+{
+    switch (script_below(script, 8)) {
+    case 0:
+        op->as.cancel.cause_code = CAUSE_SUPERSEDED + (uint32_t) script_below(script, 5);
+        break;
+    case 1:
+        op->as.cancel.cause.text = bad_text(script, CAUSE_TEXT_BYTES_MAX);
+        break;
+    case 2:
+        op->as.cancel.cause.actor = bad_text(script, CAUSE_ACTOR_BYTES_MAX);
+        break;
+    case 3:
+        op->as.cancel.cause.peer = bytes_of_string("uid 0");
+        break;
+    case 4:
+        op->as.cancel.deadline_ms = DEADLINE_MS_MAX + 1;
+        break;
+    case 5:
+        op->as.cancel.arm_ttl_ms = (uint32_t) script->limits.finished_ms + 1;
+        break;
+    case 6:
+        op->gen = op->gen != 0 ? op->gen : script->model->gen_newest;
+        op->as.cancel.after_gen = 0;
+        op->as.cancel.arm_ttl_ms = 100;
+        break;
+    default:
+        op->gen = op->gen != 0 ? op->gen : script->model->gen_newest;
+        op->as.cancel.after_gen = 1;
+        op->as.cancel.arm_ttl_ms = 0;
+        break;
+    }
+}
+
+static void spoil_store(struct script *script, struct op *op)
+{
+    switch (script_below(script, 7)) {
+    case 0:
+        op->as.store.policy = POLICY_END + (uint32_t) script_below(script, 99);
+        break;
+    case 1:
+        op->as.store.ttl_ms = script_percent(script, 50) ? 1 : UINT32_MAX;
+        break;
+    case 2:
+        op->as.store.on_expiry = ON_EXPIRY_END;
+        break;
+    case 3:
+        op->as.store.stop_grace_ms = TTL_MS_MAX + 1;
+        break;
+    case 4:
+        op->as.store.on_owner_loss = ON_OWNER_LOSS_END;
+        break;
+    case 5:
+        op->as.store.ttl_ms = 0;
+        op->as.store.on_owner_loss = ON_OWNER_LOSS_KEEP;
+        break;
+    default:
+        op->as.store.meta = bytes_of(pool(), META_BYTES_MAX + 1);
+        break;
+    }
+}
+
+static void spoil_open(struct script *script, struct op *op)
+{
+    switch (script_below(script, 3)) {
+    case 0:
+        op->as.open.client_name = bad_text(script, CLIENT_NAME_BYTES_MAX);
+        break;
+    case 1:
+        op->as.open.heartbeat_ms = script_percent(script, 50) ? 99 : HEARTBEAT_MS_MAX + 1;
+        break;
+    default:
+        op->as.open.resume_session = 77;
+        op->as.open.resume_secret = bytes_of(letters, 15);
+        break;
+    }
+}
+
+static void spoil_own(struct script *script, struct op *op)
+{
+    switch (op->kind) {
+    case OP_OPEN:
+        spoil_open(script, op);
+        break;
+    case OP_STORE:
+        spoil_store(script, op);
+        break;
+    case OP_CANCEL:
+        spoil_cancel(script, op);
+        break;
+    case OP_DELETE:
+        op->as.delete.outcome = script_percent(script, 50) ? 0 : OUTCOME_EXPIRED;
+        break;
+    case OP_TOUCH:
+        op->as.touch.ttl_ms = script_percent(script, 50) ? 0 : TTL_MS_MAX + 1;
+        break;
+    case OP_WAIT:
+        op->as.wait.until = script_percent(script, 50) ? 0 : UNTIL_END;
+        break;
+    case OP_LIST:
+        op->as.list.page_size = 1001;
+        break;
+    case OP_COUNT:
+        op->as.list.state = STATE_END;
+        break;
+    default:
+        break;
+    }
+}
+
+void script_spoil(struct script *script, struct op *op)
+{
+    bool has_key = op->key.size > 0;
+    bool has_gen = op->kind == OP_DELETE || op->kind == OP_TOUCH;
+    switch (script_below(script, 8)) {
+    case 0:
+        op->space = bytes_of_string(script_percent(script, 50) ? "no spaces" : "sl/ash");
+        break;
+    case 1:
+        op->space = bytes_of(letters, 0);
+        op->key = has_key ? bytes_of(pool(), 0) : op->key;
+        break;
+    case 2:
+        op->key = has_key ? bytes_of(pool(), KEY_BYTES_MAX + 1) : op->key;
+        break;
+    case 3:
+        op->gen = has_gen ? 0 : op->gen;
+        break;
+    default:
+        spoil_own(script, op);
+        break;
+    }
+}

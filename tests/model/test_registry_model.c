@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: MIT */
+/* The registry against a naive model of the contract: made-up events, the same answers.
+ *
+ *     test_registry_model [seed [steps]]
+ *
+ * The seed is printed; the same one plays the same rounds. Where the two disagree, the round is played
+ * again and its last events are printed. */
+#include "base/check.h"
+#include "model/round.h"
+#include "support/testing.h"
+
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define STEPS_DEFAULT ((uint64_t) 1000000)
+#define ROUND_STEPS ((uint64_t) 12500)
+#define TRACE_STEPS 30
+
+/* Says where we were when the registry found a bug in itself. */
+static char where[160];
+
+static void on_abort(int number)
+{
+    (void) number;
+    (void) !write(STDERR_FILENO, where, strlen(where));
+}
+
+static bool play(const struct round_config *config, struct coverage *coverage)
+{
+    uint64_t step = 0;
+    (void) snprintf(where, sizeof where, "aborted in a round of %s with seed %" PRIu64 "\n",
+                    config->mode->name, config->seed);
+    if (round_play(config, coverage, &step)) {
+        return true;
+    }
+    struct round_config again = *config;
+    struct coverage ignored = {0};
+    again.trace_from = step > TRACE_STEPS ? step - TRACE_STEPS : 0;
+    (void) fprintf(stderr, "---- the same round again, its last events:\n");
+    (void) round_play(&again, &ignored, &step);
+    return false;
+}
+
+static bool play_all(uint64_t seed, uint64_t steps, struct coverage *coverage)
+{
+    uint64_t round_steps = steps / 16 < ROUND_STEPS ? steps / 16 + 1 : ROUND_STEPS;
+    uint64_t number = 0;
+    for (uint64_t done = 0; done < steps; done += round_steps, number++) {
+        struct round_config config = {
+            .mode = &script_modes[number % script_modes_count],
+            .seed = seed + number,
+            .steps = round_steps,
+            .check_every = number % 8 < 4 ? 1 : 64,
+            .trace_from = UINT64_MAX,
+        };
+        if (!play(&config, coverage)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* One round alone, from its own seed, its mode's number and the step to print from: for a round that
+ * aborts. */
+static int play_one(char **argv)
+{
+    struct coverage coverage = {0};
+    struct round_config config = {
+        .mode = &script_modes[strtoull(argv[3], NULL, 10) % script_modes_count],
+        .seed = strtoull(argv[1], NULL, 10),
+        .steps = strtoull(argv[2], NULL, 10),
+        .check_every = 1,
+        .trace_from = strtoull(argv[4], NULL, 10),
+    };
+    uint64_t step = 0;
+    return round_play(&config, &coverage, &step) ? EXIT_SUCCESS : EXIT_FAILURE;
+}
+
+int main(int argc, char **argv)
+{
+    uint64_t seed = argc > 1 ? strtoull(argv[1], NULL, 10) : test_seed();
+    uint64_t steps = argc > 2 ? strtoull(argv[2], NULL, 10) : TEST_SCALE(STEPS_DEFAULT);
+    struct coverage coverage = {0};
+    struct sigaction action = {.sa_handler = on_abort};
+    (void) sigaction(SIGABRT, &action, NULL);
+    if (argc > 4) {
+        return play_one(argv);
+    }
+    (void) printf("seed %" PRIu64 ", %" PRIu64 " steps\n", seed, steps);
+    (void) fflush(stdout);
+    if (!play_all(seed, steps, &coverage)) {
+        (void) printf("seed %" PRIu64 "\n", seed);
+        return EXIT_FAILURE;
+    }
+    return coverage_report(&coverage, stdout) ? EXIT_SUCCESS : EXIT_FAILURE;
+}

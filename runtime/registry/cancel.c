@@ -155,18 +155,12 @@ void cancel_describe(struct registry *r, uint32_t parked, struct result *result)
     for (uint32_t number = parked_at(r, parked)->ties; number != 0;
          number = tie_at(r, number)->next_of_parked) {
         const struct tie *tie = tie_at(r, number);
-        struct gen_result gen = {.gen = tie->gen,
-                                 .answer = (enum answer) tie->answer,
-                                 .level = (enum level) tie->level,
-                                 .outcome = (enum outcome) tie->outcome};
-        no_owner = no_owner || tie->no_owner;
-        if (tie->operation != 0) {
-            gen.level = (enum level) operation_at(r, tie->operation)->level;
-            gen.outcome = (enum outcome) operation_at(r, tie->operation)->outcome;
-            no_owner = no_owner || (operation_at(r, tie->operation)->owner == 0 &&
-                                    gen.outcome == OUTCOME_UNSET);
-        }
-        r->gens[count++] = gen;
+        const struct operation *operation = operation_at(r, tie->operation);
+        r->gens[count++] = (struct gen_result){.gen = tie->gen,
+                                               .answer = (enum answer) tie->answer,
+                                               .level = (enum level) operation->level,
+                                               .outcome = (enum outcome) operation->outcome};
+        no_owner = no_owner || (operation->owner == 0 && operation->state != STATE_ENDED);
     }
     *result = sum_up(r, count);
     result->no_owner = no_owner;

@@ -43,13 +43,13 @@ static struct error check_open(const struct registry *r, const struct op *op)
     (void) r;
     uint32_t heartbeat_ms = op->as.open.heartbeat_ms;
     if (!is_text(op->as.open.client_name, CLIENT_NAME_BYTES_MAX)) {
-        return bad("client_name", "the client name " TEXT_RULE " of 64 bytes");
+        return bad("client_name", "client_name " TEXT_RULE " of 64 bytes");
     }
     if (heartbeat_ms != 0 && (heartbeat_ms < HEARTBEAT_MS_MIN || heartbeat_ms > HEARTBEAT_MS_MAX)) {
-        return bad("heartbeat_ms", "the heartbeat interval must be 0 or 100 to 86400000 ms");
+        return bad("heartbeat_ms", "heartbeat_ms must be 0 or 100 to 86400000");
     }
     if (op->as.open.resume_session != 0 && op->as.open.resume_secret.size != SECRET_BYTES) {
-        return bad("resume_secret", "the secret of a session is 16 bytes");
+        return bad("resume_secret", "resume_secret must be the 16 bytes that open gave");
     }
     return fine;
 }
@@ -58,22 +58,22 @@ static struct error check_store(const struct registry *r, const struct op *op)
 {
     (void) r;
     if (op->as.store.policy >= POLICY_END) {
-        return bad("policy", "there is no such policy");
+        return bad("policy", "policy must be REJECT, SUPERSEDE or JOIN");
     }
     if (op->as.store.ttl_ms != 0 && !is_ttl(op->as.store.ttl_ms)) {
-        return bad("ttl_ms", "the ttl must be 0 or 100 to 86400000 ms");
+        return bad("ttl_ms", "ttl_ms must be 0 or 100 to 86400000");
     }
     if (op->as.store.on_expiry >= ON_EXPIRY_END) {
-        return bad("on_expiry", "there is no such on_expiry");
+        return bad("on_expiry", "on_expiry must be CANCEL or REAP");
     }
     if (op->as.store.stop_grace_ms > DEADLINE_MS_MAX) {
-        return bad("stop_grace_ms", "the stop grace must be at most 86400000 ms");
+        return bad("stop_grace_ms", "stop_grace_ms must be at most 86400000");
     }
     if (op->as.store.on_owner_loss >= ON_OWNER_LOSS_END) {
-        return bad("on_owner_loss", "there is no such on_owner_loss");
+        return bad("on_owner_loss", "on_owner_loss must be REAP or KEEP");
     }
     if (op->as.store.on_owner_loss == ON_OWNER_LOSS_KEEP && op->as.store.ttl_ms == 0) {
-        return bad("on_owner_loss", "KEEP needs a ttl above 0");
+        return bad("on_owner_loss", "on_owner_loss KEEP needs a ttl_ms above 0");
     }
     if (op->as.store.meta.size > META_BYTES_MAX) {
         return bad("meta", "meta must be at most 1024 bytes");
@@ -85,16 +85,16 @@ static struct error check_cause(const struct op *op)
 {
     const struct cause *cause = &op->as.cancel.cause;
     if (op->as.cancel.cause_code > CAUSE_DEADLINE) {
-        return bad("cause.code", "a client's cause is USER, POLICY, SHUTDOWN or DEADLINE");
+        return bad("cause.code", "cause.code must be USER, POLICY, SHUTDOWN or DEADLINE");
     }
     if (!is_text(cause->text, CAUSE_TEXT_BYTES_MAX)) {
-        return bad("cause.text", "the cause's text " TEXT_RULE " of 256 bytes");
+        return bad("cause.text", "cause.text " TEXT_RULE " of 256 bytes");
     }
     if (!is_text(cause->actor, CAUSE_ACTOR_BYTES_MAX)) {
-        return bad("cause.actor", "the cause's actor " TEXT_RULE " of 64 bytes");
+        return bad("cause.actor", "cause.actor " TEXT_RULE " of 64 bytes");
     }
     if (cause->peer.size > 0) {
-        return bad("cause.peer", "the peer is the daemon's to fill in");
+        return bad("cause.peer", "cause.peer is the daemon's to fill in: it must be empty");
     }
     return fine;
 }
@@ -106,16 +106,16 @@ static struct error check_cancel(const struct registry *r, const struct op *op)
         return error;
     }
     if (op->as.cancel.level >= LEVEL_END) {
-        return bad("level", "there is no such level");
+        return bad("level", "level must be RECORDED, DELIVERED or STOPPED");
     }
     if (op->as.cancel.deadline_ms > DEADLINE_MS_MAX) {
-        return bad("deadline_ms", "the deadline must be at most 86400000 ms");
+        return bad("deadline_ms", "deadline_ms must be at most 86400000");
     }
     if (op->as.cancel.arm_ttl_ms > r->limits.finished_ms) {
-        return bad("arm_ttl_ms", "an arm must not outlive the finished memory");
+        return bad("arm_ttl_ms", "arm_ttl_ms must not be longer than the finished memory");
     }
     if (op->gen != 0 && op->as.cancel.arm_ttl_ms != 0) {
-        return bad("arm_ttl_ms", "a cancel of one gen cannot be armed");
+        return bad("arm_ttl_ms", "arm_ttl_ms goes with a key alone, not with a gen");
     }
     if (op->gen != 0 && op->as.cancel.after_gen != 0) {
         return bad("after_gen", "after_gen goes with a key alone, not with a gen");
@@ -127,7 +127,7 @@ static struct error check_delete(const struct registry *r, const struct op *op)
 {
     (void) r;
     if (op->as.delete.outcome < OUTCOME_COMPLETED || op->as.delete.outcome > OUTCOME_CANCELLED) {
-        return bad("outcome", "the outcome must be COMPLETED, FAILED or CANCELLED");
+        return bad("outcome", "outcome must be COMPLETED, FAILED or CANCELLED");
     }
     return fine;
 }
@@ -135,14 +135,13 @@ static struct error check_delete(const struct registry *r, const struct op *op)
 static struct error check_touch(const struct registry *r, const struct op *op)
 {
     (void) r;
-    return is_ttl(op->as.touch.ttl_ms) ? fine : bad("ttl_ms", "the ttl must be 100 to 86400000 ms");
+    return is_ttl(op->as.touch.ttl_ms) ? fine : bad("ttl_ms", "ttl_ms must be 100 to 86400000");
 }
 
 static struct error check_poll(const struct registry *r, const struct op *op)
 {
     (void) r;
-    return op->as.poll.acks_count <= NOTICES_MAX ? fine
-                                                 : bad("acks", "a poll has at most 1024 acks");
+    return op->as.poll.acks_count <= NOTICES_MAX ? fine : bad("acks", "acks must be at most 1024");
 }
 
 static struct error check_wait(const struct registry *r, const struct op *op)
@@ -152,7 +151,7 @@ static struct error check_wait(const struct registry *r, const struct op *op)
         return bad("until", "until must be CANCELLING or ENDED");
     }
     if (op->as.wait.deadline_ms > DEADLINE_MS_MAX) {
-        return bad("deadline_ms", "the deadline must be at most 86400000 ms");
+        return bad("deadline_ms", "deadline_ms must be at most 86400000");
     }
     return fine;
 }
@@ -161,10 +160,10 @@ static struct error check_list(const struct registry *r, const struct op *op)
 {
     (void) r;
     if (op->as.list.state >= STATE_END) {
-        return bad("state", "there is no such state");
+        return bad("state", "state must be LIVE, CANCELLING or ENDED");
     }
     if (op->as.list.page_size > PAGE_ITEMS_MAX) {
-        return bad("page_size", "a page has at most 1000 operations");
+        return bad("page_size", "page_size must be at most 1000");
     }
     return fine;
 }
@@ -193,13 +192,13 @@ static const struct {
 struct error op_check(const struct registry *r, const struct op *op)
 {
     if (rules[op->kind].space && !is_space(op->space)) {
-        return bad("namespace", "a namespace is 1 to 64 bytes of [A-Za-z0-9._-]");
+        return bad("namespace", "namespace must be 1 to 64 bytes of [A-Za-z0-9._-]");
     }
     if (rules[op->kind].key && (op->key.size == 0 || op->key.size > KEY_BYTES_MAX)) {
-        return bad("key", "a key is 1 to 256 bytes");
+        return bad("key", "key must be 1 to 256 bytes");
     }
     if (rules[op->kind].gen && op->gen == 0) {
-        return bad("gen", "the gen has to be named");
+        return bad("gen", "gen must be named");
     }
     return rules[op->kind].check == NULL ? fine : rules[op->kind].check(r, op);
 }

@@ -8,11 +8,8 @@ static void end_those_of_the_dead(struct registry *r, uint32_t key)
 {
     uint32_t next;
     for (uint32_t i = key_at(r, key)->live.first; i != 0; i = next) {
-        const struct operation *operation = operation_at(r, i);
-        next = operation->of_key.next;
-        if (operation->owner != 0 && session_at(r, operation->owner)->dying) {
-            operation_lose_owner(r, i);
-        }
+        next = operation_at(r, i)->of_key.next;
+        operation_take_turn(r, i);
     }
 }
 

@@ -51,7 +51,8 @@ void serve_touch(struct request *q, const struct op *op)
     }
     const struct operation *operation = operation_at(q->r, index);
     if (operation->ttl_end_ms == 0) {
-        request_field_error(q, "ttl_ms", "an operation without a ttl cannot be given one");
+        request_field_error(q, "ttl_ms",
+                            "ttl_ms cannot be given to an operation that was stored without");
         return;
     }
     bool cancelling = operation->state == STATE_CANCELLING;

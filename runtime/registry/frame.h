@@ -189,7 +189,7 @@ struct armed_key {
     uint64_t ttl_left_ms;
 };
 
-struct stat {
+struct stat_row {
     const char *name; /* static storage */
     uint64_t value;
 };
@@ -217,7 +217,7 @@ struct result {
     size_t operations_count;
     const struct armed_key *armed;
     size_t armed_count;
-    const struct stat *stats;
+    const struct stat_row *stats;
     size_t stats_count;
     uint64_t next_cursor;
     uint64_t count;

@@ -95,20 +95,33 @@ void key_add_ended(struct registry *r, uint32_t index, uint32_t operation)
     peak_add(r, key, operation);
 }
 
+/* Those that ended before the peak `leaving`, back to the peak before it, were under it: of these, the ones
+ * that rise above the peak behind it stand free now. */
+static void peaks_uncover(struct registry *r, struct key *key, uint32_t leaving)
+{
+    struct chain_of peaks = CHAIN(r, operations, operation, of_peaks);
+    const struct operation *peak = operation_at(r, leaving);
+    uint32_t previous = peak->of_peaks.previous;
+    uint64_t above = peak->of_peaks.next == 0 ? 0 : operation_at(r, peak->of_peaks.next)->gen;
+    for (uint32_t i = peak->of_key.previous; i != previous;
+         i = operation_at(r, i)->of_key.previous) {
+        if (operation_at(r, i)->gen > above) {
+            above = operation_at(r, i)->gen;
+            operation_at(r, i)->is_peak = true;
+            chain_insert_after(peaks, &key->peaks, previous, i);
+        }
+    }
+}
+
 void key_remove_ended(struct registry *r, uint32_t index, uint32_t operation)
 {
     struct key *key = key_at(r, index);
-    chain_remove(CHAIN(r, operations, operation, of_key), &key->ended, operation);
     if (operation_at(r, operation)->is_peak) {
+        peaks_uncover(r, key, operation);
         operation_at(r, operation)->is_peak = false;
         chain_remove(CHAIN(r, operations, operation, of_peaks), &key->peaks, operation);
     }
-    if (key->peaks.count > 0) {
-        return;
-    }
-    for (uint32_t i = key->ended.first; i != 0; i = operation_at(r, i)->of_key.next) {
-        peak_add(r, key, i);
-    }
+    chain_remove(CHAIN(r, operations, operation, of_key), &key->ended, operation);
 }
 
 uint32_t key_newest_ended(const struct registry *r, uint32_t key)

@@ -161,14 +161,20 @@ void operation_lose_owner(struct registry *r, uint32_t index)
     operation_settle(r, index);
 }
 
+void operation_take_turn(struct registry *r, uint32_t index)
+{
+    const struct operation *operation = operation_at(r, index);
+    if (operation->owner != 0 && session_at(r, operation->owner)->dying) {
+        operation_lose_owner(r, index);
+    }
+}
+
 void operation_expire(struct registry *r, uint32_t index)
 {
     struct operation *operation = operation_at(r, index);
-    if (operation->owner != 0 && session_at(r, operation->owner)->dying) {
-        operation_lose_owner(r, index);
-        if (operation->state == STATE_ENDED) {
-            return;
-        }
+    operation_take_turn(r, index);
+    if (operation->state == STATE_ENDED) {
+        return;
     }
     if (operation->stop_phase || operation->on_expiry == ON_EXPIRY_REAP) {
         operation_end(r, index, OUTCOME_EXPIRED, false);

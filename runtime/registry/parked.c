@@ -75,25 +75,20 @@ void park_tie(struct registry *r, uint32_t index, uint32_t operation, enum answe
     tie->next_of_parked = parked->ties;
     parked->ties = number;
     parked->ties_count++;
-    parked->ties_open++;
+    parked->ties_unmet++;
     chain_append(OF_OPERATION(r), &operation_at(r, operation)->ties, number);
 }
 
-/* Takes the tie off its operation, keeping what the answer needs. */
-static void tie_close(struct registry *r, uint32_t number)
+static void tie_free(struct registry *r, uint32_t number)
 {
     struct tie *tie = tie_at(r, number);
     uint32_t index = tie->operation;
     struct operation *operation = operation_at(r, index);
-    tie->level = operation->level;
-    tie->outcome = operation->outcome;
-    tie->no_owner = operation->owner == 0 && operation->state != STATE_ENDED;
-    tie->operation = 0;
-    parked_at(r, tie->parked)->ties_open--;
     if (operation->settle_at == number) {
         operation->settle_at = tie->of_operation.next;
     }
     chain_remove(OF_OPERATION(r), &operation->ties, number);
+    slab_give(&r->ties, number);
     operation_release(r, index);
 }
 
@@ -104,10 +99,7 @@ void parked_free(struct registry *r, uint32_t index)
     uint32_t next;
     for (uint32_t number = parked->ties; number != 0; number = next) {
         next = tie_at(r, number)->next_of_parked;
-        if (tie_at(r, number)->operation != 0) {
-            tie_close(r, number);
-        }
-        slab_give(&r->ties, number);
+        tie_free(r, number);
     }
     if (parked->remembered != 0) {
         remembered_at(r, parked->remembered)->parked = 0;
@@ -163,7 +155,7 @@ void parked_refuse(struct registry *r, uint32_t index, enum error_code code)
     r->port.send(r->port.context, &to, reply);
 }
 
-bool parked_tie_is_met(const struct registry *r, uint32_t number)
+static bool tie_is_met(const struct registry *r, uint32_t number)
 {
     const struct tie *tie = tie_at(r, number);
     const struct operation *operation = operation_at(r, tie->operation);
@@ -180,6 +172,9 @@ bool parked_tie_is_met(const struct registry *r, uint32_t number)
 static void decide(struct registry *r, uint32_t index)
 {
     struct parked *parked = parked_at(r, index);
+    for (uint32_t number = parked->ties; number != 0; number = tie_at(r, number)->next_of_parked) {
+        operation_take_turn(r, tie_at(r, number)->operation);
+    }
     struct result result;
     switch (parked->kind) {
     case OP_WAIT:
@@ -213,18 +208,16 @@ void operation_settle(struct registry *r, uint32_t index)
     }
 }
 
-/* A wait has one tie, read when it is answered; a cancel's are closed one by one as they are met.
- */
 static void settle_tie(struct registry *r, uint32_t number)
 {
-    uint32_t index = tie_at(r, number)->parked;
-    if (parked_at(r, index)->kind == OP_CANCEL) {
-        tie_close(r, number);
-        if (parked_at(r, index)->ties_open > 0) {
-            return;
-        }
+    struct tie *tie = tie_at(r, number);
+    if (tie->met || !tie_is_met(r, number)) {
+        return;
     }
-    decide(r, index);
+    tie->met = true;
+    if (--parked_at(r, tie->parked)->ties_unmet == 0) {
+        decide(r, tie->parked);
+    }
 }
 
 void parked_settle(struct registry *r, uint32_t *budget)
@@ -236,9 +229,7 @@ void parked_settle(struct registry *r, uint32_t *budget)
         if (number != 0) {
             (*budget)--;
             operation->settle_at = tie_at(r, number)->of_operation.next;
-            if (parked_tie_is_met(r, number)) {
-                settle_tie(r, number);
-            }
+            settle_tie(r, number);
             continue;
         }
         operation->settling = false;

@@ -8,6 +8,9 @@
 /* Frames, answers and notices never hold more causes than operations and arms do. */
 #define CAUSES_MAX(operations, armed) ((operations) + (armed) + 1)
 
+/* A wait has one tie, a cancel one for each gen of its key. */
+#define TIES_MAX(parked) ((parked) + KEY_GENS_MAX)
+
 struct sizes {
     uint32_t operations; /* records: live, remembered, and those that a request still waits for */
     uint32_t armed;
@@ -18,7 +21,8 @@ struct sizes {
 static struct sizes sizes_of(const struct limits *limits)
 {
     return (struct sizes){
-        .operations = (uint32_t) (limits->operations + limits->finished + limits->parked + 1),
+        .operations =
+            (uint32_t) (limits->operations + limits->finished + TIES_MAX(limits->parked) + 1),
         .armed = (uint32_t) limits->armed,
         .parked = (uint32_t) limits->parked,
         .sessions = (uint32_t) limits->sessions,
@@ -39,7 +43,7 @@ static bool tables_init(struct registry *r, struct sizes n)
            slab_init(&r->sessions, sizeof(struct session), n.sessions) &&
            slab_init(&r->remembered, sizeof(struct remembered), remembered) &&
            slab_init(&r->parked, sizeof(struct parked), n.parked) &&
-           slab_init(&r->ties, sizeof(struct tie), n.parked + KEY_GENS_MAX) &&
+           slab_init(&r->ties, sizeof(struct tie), TIES_MAX(n.parked)) &&
            slab_init(&r->links, sizeof(struct link), links);
 }
 

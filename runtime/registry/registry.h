@@ -103,7 +103,7 @@ void registry_shut_down(struct registry *registry, uint64_t now_ms);
 /* ---- seen from outside ---- */
 
 /* The rows of `stats`: counts, limits, counters. Valid until the next call. */
-size_t registry_stats(struct registry *registry, const struct stat **stats_out);
+size_t registry_stats(struct registry *registry, const struct stat_row **stats_out);
 
 /* Asserts every invariant of every table. O(everything). */
 void registry_check(const struct registry *registry);

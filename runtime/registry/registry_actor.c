@@ -57,7 +57,7 @@ static uint64_t on_sweep(struct actor *self, uint64_t now_ns)
 
 static void answer_stats(struct registry_actor *registry_actor, struct registry_stats_ask *ask)
 {
-    const struct stat *rows;
+    const struct stat_row *rows;
     const size_t count = registry_stats(registry_actor->registry, &rows);
     ASSERT(count + LEASE_STATS_COUNT <= REGISTRY_STATS_MAX);
     memcpy(ask->rows, rows, count * sizeof *rows);
@@ -123,12 +123,12 @@ void registry_actor_shut_down(struct registry_actor *registry_actor)
 }
 
 size_t registry_actor_lease_stats(const struct registry_actor *registry_actor,
-                                  struct stat out[LEASE_STATS_COUNT])
+                                  struct stat_row out[LEASE_STATS_COUNT])
 {
     const struct lease_clock *lease_clock = &registry_actor->lease_clock;
-    out[0] = (struct stat){"lease_stalls", lease_clock->stalls_count};
-    out[1] = (struct stat){"lease_holds", lease_clock->holds_count};
-    out[2] = (struct stat){"lease_stood_still_ms", lease_clock->stood_still_ns / NS_PER_MS};
+    out[0] = (struct stat_row){"lease_stalls", lease_clock->stalls_count};
+    out[1] = (struct stat_row){"lease_holds", lease_clock->holds_count};
+    out[2] = (struct stat_row){"lease_stood_still_ms", lease_clock->stood_still_ns / NS_PER_MS};
     return LEASE_STATS_COUNT;
 }
 

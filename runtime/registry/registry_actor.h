@@ -45,7 +45,7 @@ void registry_actor_shut_down(struct registry_actor *registry_actor);
 /* The rows of lease_clock.h, for `stats`; at most LEASE_STATS_COUNT. */
 #define LEASE_STATS_COUNT 3
 size_t registry_actor_lease_stats(const struct registry_actor *registry_actor,
-                                  struct stat out[LEASE_STATS_COUNT]);
+                                  struct stat_row out[LEASE_STATS_COUNT]);
 
 /* ---- by message ---- */
 
@@ -58,7 +58,7 @@ size_t registry_actor_lease_stats(const struct registry_actor *registry_actor,
 struct registry_stats_ask {
     struct message message;
     size_t rows_count;
-    struct stat rows[REGISTRY_STATS_MAX];
+    struct stat_row rows[REGISTRY_STATS_MAX];
 };
 
 #endif

@@ -95,6 +95,22 @@ void remembered_free(struct registry *r, uint32_t index)
     slab_give(&r->remembered, index);
 }
 
+/* `answered` names it: the answer goes. */
+static void name(struct registry *r, uint32_t index)
+{
+    struct remembered *remembered = remembered_at(r, index);
+    if (remembered->parked != 0) {
+        return; /* not even decided */
+    }
+    if (remembered->passed) {
+        remembered_free(r, index);
+        return;
+    }
+    remembered->named = true;
+    byte_heap_drop(&r->reply_bytes, &remembered->reply);
+    charge(r, remembered, REMEMBERED_BYTES_EXTRA);
+}
+
 /* answered_below has passed this id: forgotten, unless it is undecided. */
 static void pass(struct registry *r, uint32_t index)
 {
@@ -120,8 +136,8 @@ void remembered_answered(struct registry *r, uint32_t session_index, const struc
     }
     for (size_t i = 0; i < frame->answered_count; i++) {
         uint32_t index = remembered_find(r, session_index, frame->answered[i]);
-        if (index != 0 && remembered_at(r, index)->parked == 0) {
-            remembered_free(r, index);
+        if (index != 0) {
+            name(r, index);
         }
     }
 }

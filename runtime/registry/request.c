@@ -109,22 +109,23 @@ static struct error check_shape(const struct request *q)
 {
     const struct frame *frame = q->frame;
     if (frame->version != FRAME_VERSION) {
-        return (struct error){ERROR_VERSION, "version", "this daemon speaks version 1", NULL};
+        return (struct error){ERROR_VERSION, "version", "version must be 1", NULL};
     }
     if (frame->ops_count == 0 || frame->ops_count > FRAME_OPS_MAX) {
-        return (struct error){ERROR_OP_COUNT, "ops", "a frame has 1 to 1024 ops", NULL};
+        return (struct error){ERROR_OP_COUNT, "ops", "ops must be 1 to 1024", NULL};
     }
     if (frame->answered_count > FRAME_ANSWERED_MAX) {
-        return (struct error){ERROR_ANSWERED, "answered", "a frame names at most 64 ids", NULL};
+        return (struct error){ERROR_ANSWERED, "answered", "answered must be at most 64 ids", NULL};
     }
     for (size_t i = 0; frame->ops_count > 1 && i < frame->ops_count; i++) {
         if (must_be_alone(&frame->ops[i])) {
-            return (struct error){ERROR_NOT_ALONE, "ops", "this op must be alone in its frame",
-                                  NULL};
+            return (struct error){ERROR_NOT_ALONE, "ops",
+                                  "ops: this one must be alone in its frame", NULL};
         }
     }
     if (frame->session != 0 && frame->request_id == 0) {
-        return (struct error){ERROR_REQUEST_ID, "request_id", "in a session ids rise from 1", NULL};
+        return (struct error){ERROR_REQUEST_ID, "request_id",
+                              "request_id must rise from 1 in a session", NULL};
     }
     return (struct error){0};
 }
@@ -139,14 +140,15 @@ static struct error enter_session(struct request *q)
     uint32_t session = session_find(r, q->frame->session);
     bool rebinds = q->frame->secret.size > 0;
     if (session == 0 || (rebinds && !session_secret_is(session_at(r, session), q->frame->secret))) {
-        return (struct error){ERROR_SESSION_LOST, "session", "there is no such session", NULL};
+        return (struct error){ERROR_SESSION_LOST, "session",
+                              "session: there is no such one, or no more", NULL};
     }
     if (rebinds && session_at(r, session)->link != q->link) {
         session_bind(r, session, q->link);
     }
     if (session_at(r, session)->link != q->link) {
-        return (struct error){ERROR_NOT_BOUND, "session",
-                              "the session is bound to another connection", NULL};
+        return (struct error){ERROR_NOT_BOUND, "session", "session is bound to another connection",
+                              NULL};
     }
     q->session = session;
     session_heard(r, session);
@@ -163,6 +165,9 @@ static bool mutates(const struct frame *frame)
     return false;
 }
 
+static const struct error too_old = {ERROR_TOO_OLD, "request_id",
+                                     "request_id is below those remembered: it was answered", NULL};
+
 /* A frame that came before: answered as it was then, or moved here while it is undecided. */
 static void repeat(struct request *q, uint32_t index)
 {
@@ -170,7 +175,11 @@ static void repeat(struct request *q, uint32_t index)
     const struct remembered *remembered = remembered_at(r, index);
     if (remembered->digest != q->frame->ops_digest) {
         refuse(q, (struct error){ERROR_REQUEST_ID_REUSED, "request_id",
-                                 "this id came before with other ops", NULL});
+                                 "request_id came before with other ops", NULL});
+        return;
+    }
+    if (remembered->named) {
+        refuse(q, too_old);
         return;
     }
     r->counters.replies_repeated++;
@@ -186,17 +195,18 @@ static void serve_op(struct request *q, const struct op *op)
     struct registry *r = q->r;
     r->counters.ops[op->kind]++;
     if (kinds[op->kind].serve == NULL) {
-        request_error(q, &(struct error){ERROR_UNKNOWN_OP, "op", "no op that is known here", NULL});
+        request_error(
+            q, &(struct error){ERROR_UNKNOWN_OP, "op", "op is none that is known here", NULL});
         return;
     }
     if (kinds[op->kind].needs_session && q->session == 0) {
         request_error(q, &(struct error){ERROR_NEEDS_SESSION, "session",
-                                         "this op needs a session: open one first", NULL});
+                                         "session is needed for this op: open one first", NULL});
         return;
     }
     struct error error = op_check(r, op);
     if (op->kind == OP_OPEN && q->frame->session != 0) {
-        error = (struct error){ERROR_FIELD, "session", "open comes without a session", NULL};
+        error = (struct error){ERROR_FIELD, "session", "session must be 0 with open", NULL};
     }
     if (error.code != ERROR_UNSET) {
         request_error(q, &error);
@@ -289,8 +299,7 @@ void registry_frame(struct registry *r, const struct reply_to *from, const struc
     if (known != 0) {
         repeat(&q, known);
     } else if (q.session != 0 && frame->request_id < session_at(r, q.session)->answered_below) {
-        refuse(&q, (struct error){ERROR_TOO_OLD, "request_id",
-                                  "below the window of the ids remembered", NULL});
+        refuse(&q, too_old);
     } else {
         serve(&q);
     }

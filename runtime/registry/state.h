@@ -163,6 +163,7 @@ struct remembered {
     uint32_t parked;  /* while undecided */
     uint32_t charged; /* bytes */
     bool passed;
+    bool named; /* in `answered`: the answer is gone, the id must not be done again */
     struct kept_bytes reply;
 };
 
@@ -178,24 +179,22 @@ struct parked {
     uint32_t remembered;
     uint32_t ties; /* first, through tie.next_of_parked */
     uint32_t ties_count;
-    uint32_t ties_open;
+    uint32_t ties_unmet;
     enum op_kind kind;
     uint8_t level;  /* cancel: wanted */
     uint8_t until;  /* wait */
     uint8_t answer; /* cancel: REQUESTED or ALREADY_REQUESTED */
 };
 
-/* Between a parked request and one operation it is about. */
+/* Between a parked request and one operation it is about, until the request is answered. */
 struct tie {
-    struct chain of_operation; /* while open */
+    struct chain of_operation;
     uint64_t gen;
-    uint32_t operation; /* 0: closed */
+    uint32_t operation;
     uint32_t parked;
     uint32_t next_of_parked;
-    uint8_t answer;  /* cancel, of this gen */
-    uint8_t level;   /* once closed */
-    uint8_t outcome; /* once closed, if it ended */
-    bool no_owner;
+    uint8_t answer; /* cancel, of this gen */
+    bool met;       /* what the request waits for has come for this operation */
 };
 
 struct link {
@@ -264,7 +263,7 @@ struct registry {
     struct notice notice_items[NOTICES_MAX];
     struct operation_info info_items[PAGE_ITEMS_MAX];
     struct armed_key armed_items[PAGE_ITEMS_MAX];
-    struct stat stat_items[STATS_MAX];
+    struct stat_row stat_items[STATS_MAX];
 };
 
 /* ---- look-ups of records (inline: they are everywhere) ---- */
@@ -364,6 +363,7 @@ uint32_t operation_find(const struct registry *r, uint32_t key, uint64_t gen);
 void operation_cancel(struct registry *r, uint32_t operation, uint32_t cause);
 void operation_end(struct registry *r, uint32_t operation, enum outcome outcome, bool by_owner);
 void operation_lose_owner(struct registry *r, uint32_t operation);
+void operation_take_turn(struct registry *r, uint32_t operation); /* where its owner is dying */
 void operation_delivered(struct registry *r, uint32_t operation);
 void operation_release(struct registry *r,
                        uint32_t operation); /* frees it where nothing holds it */
@@ -413,7 +413,6 @@ void parked_answer(struct registry *r, uint32_t parked, const struct result *res
 void parked_expire(struct registry *r, uint32_t parked);
 void parked_settle(struct registry *r, uint32_t *budget);
 void operation_settle(struct registry *r, uint32_t operation); /* puts it on the queue */
-bool parked_tie_is_met(const struct registry *r, uint32_t tie);
 
 /* remembered.c: request ids */
 uint32_t remembered_find(const struct registry *r, uint32_t session, uint64_t request_id);

@@ -38,7 +38,7 @@ struct rows {
 static void add(struct rows *rows, const char *name, uint64_t value)
 {
     ASSERT(rows->count < STATS_MAX);
-    rows->r->stat_items[rows->count++] = (struct stat){.name = name, .value = value};
+    rows->r->stat_items[rows->count++] = (struct stat_row){.name = name, .value = value};
 }
 
 static void add_table(struct rows *rows, const char *const *names, const uint64_t *values,
@@ -89,7 +89,7 @@ static void add_since_start(struct rows *rows)
     add_table(rows, outcome_names, c->outcomes, OUTCOME_END);
 }
 
-size_t registry_stats(struct registry *r, const struct stat **stats_out)
+size_t registry_stats(struct registry *r, const struct stat_row **stats_out)
 {
     struct rows rows = {.r = r};
     add_now(&rows);

@@ -258,6 +258,7 @@ static enum error_code decode_body(struct codec *codec, struct bytes body,
         }
     }
     frame->answered_below = from->answered_below;
+    frame->secret = taken(from->secret);
     frame->answered = from->answered;
     frame->answered_count = from->n_answered;
     frame->ops = codec->ops;

@@ -190,7 +190,7 @@ static void lend_armed(const struct result *result, size_t i, struct element *el
 
 static void lend_stat(const struct result *result, size_t i, struct element *element)
 {
-    const struct stat *from = &result->stats[i];
+    const struct stat_row *from = &result->stats[i];
     canceld__v1__stat__init(&element->as.stat);
     element->as.stat.name = lent_text(from->name);
     element->as.stat.value = from->value;

@@ -29,7 +29,7 @@ struct service {
     bool (*next_epoch)(void *context, uint64_t *epoch_out);
     void *next_epoch_context;
     uint64_t refused[ERROR_END]; /* frames that the registry never saw */
-    struct stat stats[SERVICE_STATS_MAX];
+    struct stat_row stats[SERVICE_STATS_MAX];
     size_t stats_count;
 };
 
@@ -38,7 +38,7 @@ struct service {
 static void stats_add_row(struct service *service, const char *name, uint64_t value)
 {
     ASSERT(service->stats_count < SERVICE_STATS_MAX);
-    service->stats[service->stats_count++] = (struct stat){.name = name, .value = value};
+    service->stats[service->stats_count++] = (struct stat_row){.name = name, .value = value};
 }
 
 /* The figures of the endpoints, each the sum over all of them. */
@@ -117,7 +117,7 @@ static struct result with_stats(struct service *service, const struct result *re
     for (size_t i = 0; i < result->stats_count; i++) {
         stats_add_row(service, result->stats[i].name, result->stats[i].value);
     }
-    struct stat lease[LEASE_STATS_COUNT];
+    struct stat_row lease[LEASE_STATS_COUNT];
     const size_t count = registry_actor_lease_stats(service->registry_actor, lease);
     for (size_t i = 0; i < count; i++) {
         stats_add_row(service, lease[i].name, lease[i].value);

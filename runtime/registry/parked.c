@@ -54,8 +54,11 @@ uint32_t park(struct request *q, enum op_kind kind, uint64_t deadline_ms, size_t
     timer_heap_set(&r->timers, &parked->timer, time_after(r->now_ms, deadline_ms));
     chain_append(OF_HOLDER(r), holder_of(r, parked), index);
     if (q->session != 0) {
-        parked->remembered = remembered_make(r, q->session, q->frame,
-                                             (uint32_t) answer_bytes + REMEMBERED_BYTES_EXTRA);
+        parked->remembered = q->remembered;
+        if (q->remembered == 0) {
+            parked->remembered = remembered_make(r, q->session, q->frame,
+                                                 (uint32_t) answer_bytes + REMEMBERED_BYTES_EXTRA);
+        }
         remembered_at(r, parked->remembered)->parked = index;
     }
     q->parked = true;
@@ -102,10 +105,7 @@ void parked_free(struct registry *r, uint32_t index)
         tie_free(r, number);
     }
     if (parked->remembered != 0) {
-        remembered_at(r, parked->remembered)->parked = 0;
-        if (parked->kind != OP_CANCEL || remembered_at(r, parked->remembered)->reply.size == 0) {
-            remembered_free(r, parked->remembered); /* a read, or nobody is left to be answered */
-        }
+        remembered_decided(r, parked->remembered);
     }
     if (parked->session != 0 && session_at(r, parked->session)->poll == index) {
         session_at(r, parked->session)->poll = 0;

@@ -67,6 +67,11 @@ uint32_t remembered_make(struct registry *r, uint32_t session, const struct fram
     remembered->session = session;
     charge(r, remembered, charge_bytes);
     hash_index_insert(&r->remembered_by_id, index, id_hash(session, frame->request_id));
+    if (frame->request_id < session_at(r, session)->answered_below) {
+        remembered->passed = true;
+        chain_append(OF_SESSION(r), list_of(r, remembered), index);
+        return index;
+    }
     /* Ids rise, but for what a client sends again: the place is near the end. */
     struct chain_ends *list = &session_at(r, session)->remembered;
     uint32_t after = list->last;
@@ -93,6 +98,15 @@ void remembered_free(struct registry *r, uint32_t index)
     hash_index_remove(&r->remembered_by_id, index);
     byte_heap_drop(&r->reply_bytes, &remembered->reply);
     slab_give(&r->remembered, index);
+}
+
+void remembered_decided(struct registry *r, uint32_t index)
+{
+    struct remembered *remembered = remembered_at(r, index);
+    remembered->parked = 0;
+    if (remembered->reply.size == 0 && !remembered->passed) {
+        remembered_free(r, index); /* a read, or nobody is left to be answered */
+    }
 }
 
 /* `answered` names it: the answer goes. */

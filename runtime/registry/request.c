@@ -165,31 +165,6 @@ static bool mutates(const struct frame *frame)
     return false;
 }
 
-static const struct error too_old = {ERROR_TOO_OLD, "request_id",
-                                     "request_id is below those remembered: it was answered", NULL};
-
-/* A frame that came before: answered as it was then, or moved here while it is undecided. */
-static void repeat(struct request *q, uint32_t index)
-{
-    struct registry *r = q->r;
-    const struct remembered *remembered = remembered_at(r, index);
-    if (remembered->digest != q->frame->ops_digest) {
-        refuse(q, (struct error){ERROR_REQUEST_ID_REUSED, "request_id",
-                                 "request_id came before with other ops", NULL});
-        return;
-    }
-    if (remembered->named) {
-        refuse(q, too_old);
-        return;
-    }
-    r->counters.replies_repeated++;
-    if (remembered->parked != 0) {
-        parked_at(r, remembered->parked)->to = *q->from;
-        return;
-    }
-    r->port.send(r->port.context, q->from, byte_heap_get(&r->reply_bytes, remembered->reply));
-}
-
 static void serve_op(struct request *q, const struct op *op)
 {
     struct registry *r = q->r;
@@ -271,6 +246,36 @@ static void serve(struct request *q)
     if (q->closing) {
         session_die(r, q->session);
     }
+}
+
+static const struct error too_old = {ERROR_TOO_OLD, "request_id",
+                                     "request_id is below those remembered: it was answered", NULL};
+
+/* A frame that came before: answered as it was then, or moved here while it is undecided. */
+static void repeat(struct request *q, uint32_t index)
+{
+    struct registry *r = q->r;
+    const struct remembered *remembered = remembered_at(r, index);
+    if (remembered->digest != q->frame->ops_digest) {
+        refuse(q, (struct error){ERROR_REQUEST_ID_REUSED, "request_id",
+                                 "request_id came before with other ops", NULL});
+        return;
+    }
+    if (remembered->named) {
+        refuse(q, too_old);
+        return;
+    }
+    if (remembered->parked == 0 && remembered->reply.size == 0) {
+        q->remembered = index;
+        serve(q);
+        return;
+    }
+    r->counters.replies_repeated++;
+    if (remembered->parked != 0) {
+        parked_at(r, remembered->parked)->to = *q->from;
+        return;
+    }
+    r->port.send(r->port.context, q->from, byte_heap_get(&r->reply_bytes, remembered->reply));
 }
 
 void registry_frame(struct registry *r, const struct reply_to *from, const struct frame *frame,

@@ -153,7 +153,8 @@ struct session {
     uint8_t name[CLIENT_NAME_BYTES_MAX];
 };
 
-/* What is known of a request id: its answer, or that it is parked. */
+/* What is known of a request id: its answer, that it is parked, or (neither) that it is a read which
+ * answered_below had passed before it was decided: it is evaluated again until `answered` names it. */
 struct remembered {
     struct hash_link by_id;
     struct chain of_session; /* in remembered or passed */
@@ -309,8 +310,9 @@ struct request {
     const struct reply_to *from;
     const struct frame *frame;
     uint32_t link;
-    uint32_t session; /* 0: none */
-    uint32_t space;   /* of the op at hand, 0 where it does not exist yet */
+    uint32_t session;    /* 0: none */
+    uint32_t remembered; /* of this very id: a read that is evaluated again; 0: none */
+    uint32_t space;      /* of the op at hand, 0 where it does not exist yet */
     struct bytes space_name;
     size_t used; /* of r->reply */
     size_t room;
@@ -420,6 +422,7 @@ uint32_t remembered_make(struct registry *r, uint32_t session, const struct fram
                          uint32_t charge);
 void remembered_set(struct registry *r, uint32_t remembered, struct bytes reply);
 void remembered_free(struct registry *r, uint32_t remembered);
+void remembered_decided(struct registry *r, uint32_t remembered); /* no longer parked */
 void remembered_answered(struct registry *r, uint32_t session, const struct frame *frame);
 uint64_t remembered_room(const struct registry *r, uint32_t session);
 const char *remembered_limit(const struct registry *r, uint32_t session);

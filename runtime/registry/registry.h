@@ -102,7 +102,8 @@ void registry_shut_down(struct registry *registry, uint64_t now_ms);
 
 /* ---- seen from outside ---- */
 
-/* The rows of `stats`: counts, limits, counters. Valid until the next call. */
+/* The rows of `stats`: counts, limits, counters; STATS_MAX at the most. Valid until the next call. */
+#define STATS_MAX 192
 size_t registry_stats(struct registry *registry, const struct stat_row **stats_out);
 
 /* Asserts every invariant of every table. O(everything). */

@@ -36,7 +36,6 @@ enum timer_kind { TIMER_OPERATION, TIMER_SESSION, TIMER_PARKED, TIMER_ARMED };
 #define PAGE_SCAN_MAX 8192
 #define PAGE_ITEMS_MAX 1000
 #define NOTICES_MAX 1024
-#define STATS_MAX 192
 
 /* ---- records ---- */
 

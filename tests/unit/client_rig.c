@@ -51,6 +51,8 @@ static void told_take(struct rig *rig)
     while ((operation = engine_take_told(&rig->engine)) != NULL) {
         rig->told_count++;
         rig->told_last = operation;
+        if (rig->on_told != NULL)
+            rig->on_told(rig, operation);
     }
 }
 
@@ -152,10 +154,8 @@ struct rig_frame rig_take(struct rig *rig, Canceld__V1__Op__OpCase kind)
 
 /* ---- the daemon's side ---- */
 
-void rig_link_up(struct rig *rig)
+void rig_link_begin(struct rig *rig)
 {
-    uint8_t handshake[SP_HANDSHAKE_BYTES];
-
     sp_reader_init(&rig->reader, SP_REP, SP_FRAMING_IPC, 65536);
     rig->wire.size = 0;
     rig_drop(rig);
@@ -163,6 +163,13 @@ void rig_link_up(struct rig *rig)
     rig_pump(rig);
     CHECK(rig->reader.open);
     CHECK_EQ(rig->frames_count, 0);
+}
+
+void rig_link_up(struct rig *rig)
+{
+    uint8_t handshake[SP_HANDSHAKE_BYTES];
+
+    rig_link_begin(rig);
     sp_write_handshake(SP_REP, handshake);
     CHECK(engine_receive(&rig->engine, handshake, sizeof handshake, rig->now_ns));
     rig_pump(rig);
@@ -306,8 +313,7 @@ void rig_submit(struct rig *rig, struct rig_call *call, const struct canceld_req
 
     rig_call_init(call);
     if (request->op == CANCELD_OP_STORE) {
-        submission.operation =
-            operation_new(&request->of.store, rig->engine.config.name_space);
+        submission.operation = operation_new(&request->of.store, rig->engine.config.name_space);
         CHECK(submission.operation != NULL);
     }
     CHECK_EQ(engine_submit(&rig->engine, &submission, rig->now_ns), CANCELD_OK);

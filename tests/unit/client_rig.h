@@ -25,6 +25,7 @@ struct rig {
     struct rig_frame frames[RIG_FRAMES_MAX];
     size_t frames_count;
     size_t told_count;
+    void (*on_told)(struct rig *rig, struct canceld_operation *operation); /* may be NULL */
     struct canceld_operation *told_last;
     enum canceld_event event_last;
     size_t events_count;
@@ -46,7 +47,8 @@ void rig_free(struct rig *rig);
 /* Lets time pass in one step, and the engine act on it. */
 void rig_pass(struct rig *rig, uint64_t ms);
 
-/* The link comes up, as far as the handshakes. */
+/* The link comes up, as far as the engine's handshake, and as far as both. */
+void rig_link_begin(struct rig *rig);
 void rig_link_up(struct rig *rig);
 void rig_link_down(struct rig *rig);
 

@@ -84,7 +84,28 @@ static void take_order(struct actor *self, struct message *message)
     actor_reply(self, actor_defer(message), NULL);
 }
 
-static const struct actor_class server_class = {.name = "server", .on_message = take_order};
+static void answer_parked(struct server *server, size_t size)
+{
+    static uint8_t body[FRAME_BYTES_MAX];
+    memset(body, 'p', sizeof body);
+    for (size_t i = 0; i < server->parked_count; i++) {
+        endpoint_reply(server->self, &server->parked[i], bytes_of(body, size));
+    }
+    server->parked_count = 0;
+}
+
+static uint64_t sweep(struct actor *self, uint64_t now_ns)
+{
+    struct server *server = actor_state(self);
+    if (server->answer_at_ns <= now_ns) {
+        server->answer_at_ns = TIME_NEVER;
+        answer_parked(server, server->answer_size);
+    }
+    return server->answer_at_ns;
+}
+
+static const struct actor_class server_class = {
+    .name = "server", .on_message = take_order, .on_sweep = sweep};
 
 static void order_run(struct server *server, struct order *order)
 {
@@ -97,12 +118,18 @@ static void order_run(struct server *server, struct order *order)
 
 static void run_answer_parked(struct server *server, struct order *order)
 {
-    static uint8_t body[FRAME_BYTES_MAX];
-    memset(body, 'p', sizeof body);
-    for (size_t i = 0; i < server->parked_count; i++) {
-        endpoint_reply(server->self, &server->parked[i], bytes_of(body, order->size));
-    }
-    server->parked_count = 0;
+    answer_parked(server, order->size);
+}
+
+static void run_answer_later(struct server *server, struct order *order)
+{
+    server->answer_at_ns = actor_now_ns(server->self) + 20 * NS_PER_MS;
+    server->answer_size = order->size;
+}
+
+void server_answer_parked_later(struct server *server, size_t size)
+{
+    order_run(server, &(struct order){.run = run_answer_later, .size = size});
 }
 
 void server_answer_parked(struct server *server, size_t size)
@@ -173,15 +200,25 @@ const char *wire_url(enum wire wire)
     return url;
 }
 
+/* NNG keeps the descriptors of its poller to the end: they are no leak. */
+static void warm_nng(void)
+{
+    static bool warm;
+    nng_stream_listener *listener;
+    if (!warm) {
+        warm = true;
+        CHECK_EQ(nng_stream_listener_alloc(&listener, "tcp://127.0.0.1:0"), 0);
+        nng_stream_listener_free(listener);
+        test_descriptors_mark();
+    }
+}
+
 void server_init(struct server *server)
 {
     memset(server, 0, sizeof *server);
     server->limits = limits_default();
-    /* NNG keeps the descriptors of its poller to the end. */
-    nng_stream_listener *listener;
-    CHECK_EQ(nng_stream_listener_alloc(&listener, "tcp://127.0.0.1:0"), 0);
-    nng_stream_listener_free(listener);
-    test_descriptors_mark();
+    server->answer_at_ns = TIME_NEVER;
+    warm_nng();
     server->parked = calloc(SERVER_PARKED_MAX, sizeof *server->parked);
     CHECK(server->parked != NULL);
 }
@@ -267,8 +304,9 @@ static int connect_tcp(const char *host_and_port)
 
 struct client client_connect(const struct server *server)
 {
-    bool ipc = strncmp(server->url, "ipc://", 6) == 0;
-    return (struct client){.fd = ipc ? connect_ipc(server->url + 6) : connect_tcp(server->url + 6),
+    const char *url = server->url + (strncmp(server->url, "rep+", 4) == 0 ? 4 : 0);
+    bool ipc = strncmp(url, "ipc://", 6) == 0;
+    return (struct client){.fd = ipc ? connect_ipc(url + 6) : connect_tcp(url + 6),
                            .framing = ipc ? SP_FRAMING_IPC : SP_FRAMING_TCP};
 }
 

@@ -18,6 +18,22 @@
 /* The transports that the stream endpoint has: most cases run over both. */
 enum wire { WIRE_IPC, WIRE_TCP };
 
+/* Two cases out of a function that takes the transport, and their rows in the table. */
+#define OVER_BOTH(name)                                                                            \
+    static void name##_ipc(void)                                                                   \
+    {                                                                                              \
+        name(WIRE_IPC);                                                                            \
+    }                                                                                              \
+    static void name##_tcp(void)                                                                   \
+    {                                                                                              \
+        name(WIRE_TCP);                                                                            \
+    }
+#define CASE_BOTH(sentence, function)                                                              \
+    {sentence " over ipc", function##_ipc, 0},                                                     \
+    {                                                                                              \
+        sentence " over tcp", function##_tcp, 0                                                    \
+    }
+
 struct server {
     struct actor_system *system;
     struct actor_loop *loop;
@@ -30,6 +46,8 @@ struct server {
     uint64_t address;
     struct reply_to *parked; /* SERVER_PARKED_MAX of them */
     size_t parked_count;
+    uint64_t answer_at_ns; /* TIME_NEVER: not later */
+    size_t answer_size;
     char peer[CAUSE_PEER_BYTES_MAX + 1];
     uint64_t last_link;
     _Atomic(uint64_t) ups;
@@ -65,7 +83,9 @@ void server_stop_accepting(struct server *server);
 /* Answers whatever is parked with `size` bytes of 'p', also for links that are gone. */
 void server_answer_parked(struct server *server, size_t size);
 
-/* Answers once more the last request that was parked and answered. */
+/* The same a moment later, from a sweep that no message comes before. */
+void server_answer_parked_later(struct server *server, size_t size);
+
 size_t server_parked(struct server *server);
 
 struct endpoint_stats server_stats(struct server *server);

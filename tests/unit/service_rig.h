@@ -28,6 +28,7 @@ struct rig {
     struct actor_loop *loop;
     struct service *service;
     struct limits limits;
+    uint64_t counter_first; /* 0: 1 */
     char url[ENDPOINT_URL_BYTES];
 };
 
@@ -43,7 +44,8 @@ static inline void rig_compose(struct rig *rig)
     const struct actor_options options = {.actors_max = 4096, .mailbox_max = 4096};
     const struct service_config config = {.limits = rig->limits,
                                           .epoch = 7,
-                                          .counter_first = 1,
+                                          .counter_first =
+                                              rig->counter_first == 0 ? 1 : rig->counter_first,
                                           .next_epoch = rig_next_epoch,
                                           .secret_key = {.k0 = 1, .k1 = 2}};
     rig->system = actor_system_new(&options);

@@ -22,7 +22,7 @@ static uint64_t stored(Canceld__V1__Reply *reply)
 
 static void a_life(void)
 {
-    struct rig rig;
+    struct rig rig = {0};
     rig_start(&rig);
     struct client *owner = client_new(rig.url);
     struct client *canceller = client_new(rig.url);
@@ -66,7 +66,7 @@ static void a_life(void)
 
 static void a_repeated_frame(void)
 {
-    struct rig rig;
+    struct rig rig = {0};
     rig_start(&rig);
     struct client *client = client_new(rig.url);
     const uint64_t session = client_open(client);
@@ -83,9 +83,26 @@ static void a_repeated_frame(void)
     rig_end(&rig);
 }
 
+static void the_end_of_the_counter(void)
+{
+    struct rig rig = {.counter_first = GEN_COUNTER_MAX};
+    rig_start(&rig);
+    struct client *client = client_new(rig.url);
+    const uint64_t session = client_open(client);
+    const uint64_t last = stored(client_store(client, session, 1, 0));
+    CHECK_EQ(last & GEN_COUNTER_MAX, GEN_COUNTER_MAX);
+    Canceld__V1__Store store;
+    OP_OF(store, STORE, store);
+    store.key = data_of("another key");
+    const uint64_t next = stored(client_call(client, session, 2, &op));
+    CHECK_EQ(next >> GEN_COUNTER_BITS, 8); /* the epoch that the config's function gave */
+    client_free(client);
+    rig_end(&rig);
+}
+
 static void over_tcp(void)
 {
-    struct rig rig;
+    struct rig rig = {0};
     const struct limits limits = limits_default();
     rig_init(&rig, &limits);
     rig_listen(&rig, "tcp://127.0.0.1:0");
@@ -102,7 +119,7 @@ static void over_tcp(void)
 
 static void refused_frames(void)
 {
-    struct rig rig;
+    struct rig rig = {0};
     rig_start(&rig);
     struct client *client = client_new(rig.url);
     static const struct {
@@ -141,7 +158,7 @@ static uint64_t stat_of(const Canceld__V1__Result *result, const char *name)
 
 static void stats_of_all_parts(void)
 {
-    struct rig rig;
+    struct rig rig = {0};
     rig_start(&rig);
     struct client *client = client_new(rig.url);
     struct client *other = client_new(rig.url);
@@ -152,18 +169,25 @@ static void stats_of_all_parts(void)
     Canceld__V1__Stats stats;
     OP_OF(stats, STATS, stats);
     Canceld__V1__Reply *reply = client_call(client, 0, 5, &op);
+    const size_t rows_count = reply->results[0]->n_stats;
+    reply_free(reply);
+    reply = client_call(client, 0, 6, &op);
     const Canceld__V1__Result *result = reply->results[0];
     CHECK_EQ(result->answer, ANSWER_STATS);
+    CHECK_EQ(result->n_stats, rows_count);
     CHECK_EQ(stat_of(result, "epoch"), 7);
     CHECK_EQ(stat_of(result, "sessions"), 1);
     CHECK_EQ(stat_of(result, "limit_outstanding"), 1024);
     CHECK_EQ(stat_of(result, "wire_links"), 2);
     CHECK_EQ(stat_of(result, "wire_accepted"), 2);
-    CHECK_EQ(stat_of(result, "wire_frames_in"), 4);
+    CHECK_EQ(stat_of(result, "wire_frames_in"), 5);
     CHECK_EQ(stat_of(result, "wire_frames_malformed"), 1);
     CHECK_EQ(stat_of(result, "wire_frames_too_complex"), 0);
     CHECK_EQ(stat_of(result, "wire_cut_RULES"), 0);
     CHECK_GT(stat_of(result, "owner_messages"), 0);
+    CHECK_GT(stat_of(result, "owner_sleeps"), 0);
+    CHECK_GT(stat_of(result, "owner_wakes"), 0);
+    CHECK_GE(stat_of(result, "owner_actors"), 5); /* service, registry, endpoint, two links */
     (void) stat_of(result, "lease_stalls");
     reply_free(reply);
     client_free(client);
@@ -173,7 +197,7 @@ static void stats_of_all_parts(void)
 
 static void a_lost_owner(void)
 {
-    struct rig rig;
+    struct rig rig = {0};
     struct limits limits = limits_default();
     limits.grace_ms = 300;
     rig_init(&rig, &limits);
@@ -195,7 +219,7 @@ static void a_lost_owner(void)
 
 static void an_expiry_that_nobody_talks_about(void)
 {
-    struct rig rig;
+    struct rig rig = {0};
     rig_start(&rig);
     struct client *owner = client_new(rig.url);
     struct client *waiter = client_new(rig.url);
@@ -233,7 +257,7 @@ static uint64_t parked_count(struct client *client)
 
 static void the_end(void)
 {
-    struct rig rig;
+    struct rig rig = {0};
     rig_start(&rig);
     struct client *owner = client_new(rig.url);
     struct client *waiter = client_new(rig.url);
@@ -261,14 +285,14 @@ static void the_end(void)
 
 static void the_end_without_clients(void)
 {
-    struct rig rig;
+    struct rig rig = {0};
     rig_start(&rig);
     rig_end(&rig);
 }
 
 static void an_address_that_is_none(void)
 {
-    struct rig rig;
+    struct rig rig = {0};
     const struct limits limits = limits_default();
     rig_init(&rig, &limits);
     char error[ENDPOINT_ERROR_BYTES] = "";
@@ -281,7 +305,7 @@ static void an_address_that_is_none(void)
 
 static void many_frames_at_once(void)
 {
-    struct rig rig;
+    struct rig rig = {0};
     rig_start(&rig);
     struct client *client = client_new(rig.url);
     const uint64_t session = client_open(client);
@@ -323,6 +347,7 @@ static void many_frames_at_once(void)
 static const struct test_case cases[] = {
     {"an operation is stored, cancelled, told of and deleted", a_life, 0},
     {"a frame that comes twice is applied once", a_repeated_frame, 0},
+    {"at the end of the counter the next epoch is asked for", the_end_of_the_counter, 0},
     {"a canceller on ipc reaches an owner on tcp", over_tcp, 0},
     {"a frame that is refused leaves the connection alive", refused_frames, 0},
     {"stats tell of the registry, the wire, the leases and the owner", stats_of_all_parts, 0},

@@ -66,6 +66,7 @@
     X(sessions, 10000, 1, 1000000, "sessions, those in their grace included") \
     X(parked_session, 1024, 1, 65536, "parked requests of one session, or of one connection without one") \
     X(parked, 200000, 1, 10000000, "parked requests in all") \
+    X(parked_gens, 1000000, 1024, 10000000, "gens that parked requests wait for, in all; a cancel of a key waits for each of its gens") \
     X(armed, 10000, 1, 10000000, "armed keys") \
     X(finished, 65536, 1, 10000000, "ended operations remembered") \
     X(finished_ms, 60000, 1000, 86400000, "how long an ended operation is remembered, in ms") \

@@ -141,7 +141,8 @@ static struct error check_touch(const struct registry *r, const struct op *op)
 static struct error check_poll(const struct registry *r, const struct op *op)
 {
     (void) r;
-    return op->as.poll.acks_count <= POLL_ACKS_MAX ? fine : bad("acks", "acks must be at most 1024");
+    return op->as.poll.acks_count <= POLL_ACKS_MAX ? fine
+                                                   : bad("acks", "acks must be at most 1024");
 }
 
 static struct error check_wait(const struct registry *r, const struct op *op)

@@ -27,11 +27,16 @@ bool park_has_room(struct request *q, size_t ties_count, size_t answer_bytes)
         request_full(q, "parked_session");
         return false;
     }
-    if (r->parked.count == r->parked.capacity || r->ties.capacity - r->ties.count < ties_count) {
+    if (r->parked.count == r->parked.capacity) {
         request_full(q, "parked");
         return false;
     }
-    if (q->session != 0 && answer_bytes + REMEMBERED_BYTES_EXTRA > remembered_room(r, q->session)) {
+    if (r->ties.capacity - r->ties.count < ties_count) {
+        request_full(q, "parked_gens");
+        return false;
+    }
+    if (q->session != 0 && answer_bytes > 0 &&
+        answer_bytes + REMEMBERED_BYTES_EXTRA > remembered_room(r, q->session)) {
         q->exhausted = true; /* the frame is refused: an answer could not be remembered */
         return false;
     }
@@ -54,11 +59,9 @@ uint32_t park(struct request *q, enum op_kind kind, uint64_t deadline_ms, size_t
     timer_heap_set(&r->timers, &parked->timer, time_after(r->now_ms, deadline_ms));
     chain_append(OF_HOLDER(r), holder_of(r, parked), index);
     if (q->session != 0) {
-        parked->remembered = q->remembered;
-        if (q->remembered == 0) {
-            parked->remembered = remembered_make(r, q->session, q->frame,
-                                                 (uint32_t) answer_bytes + REMEMBERED_BYTES_EXTRA);
-        }
+        uint32_t charge = answer_bytes > 0 ? (uint32_t) answer_bytes + REMEMBERED_BYTES_EXTRA : 0;
+        parked->remembered =
+            q->remembered != 0 ? q->remembered : remembered_make(r, q->session, q->frame, charge);
         remembered_at(r, parked->remembered)->parked = index;
     }
     q->parked = true;

@@ -8,9 +8,6 @@
 /* Frames, answers and notices never hold more causes than operations and arms do. */
 #define CAUSES_MAX(operations, armed) ((operations) + (armed) + 1)
 
-/* A wait has one tie, a cancel one for each gen of its key. */
-#define TIES_MAX(parked) ((parked) + KEY_GENS_MAX)
-
 struct sizes {
     uint32_t operations; /* records: live, remembered, and those that a request still waits for */
     uint32_t armed;
@@ -21,8 +18,7 @@ struct sizes {
 static struct sizes sizes_of(const struct limits *limits)
 {
     return (struct sizes){
-        .operations =
-            (uint32_t) (limits->operations + limits->finished + TIES_MAX(limits->parked) + 1),
+        .operations = (uint32_t) (limits->operations + limits->finished + limits->parked_gens + 1),
         .armed = (uint32_t) limits->armed,
         .parked = (uint32_t) limits->parked,
         .sessions = (uint32_t) limits->sessions,
@@ -33,7 +29,8 @@ static bool tables_init(struct registry *r, struct sizes n)
 {
     uint32_t spaces = (uint32_t) r->limits.namespaces;
     uint32_t links = (uint32_t) r->limits.connections;
-    uint32_t remembered = (uint32_t) (r->limits.replies_bytes / REMEMBERED_BYTES_EXTRA);
+    /* Those with an answer are charged; those that are parked reads are not. */
+    uint32_t remembered = (uint32_t) (r->limits.replies_bytes / REMEMBERED_BYTES_EXTRA) + n.parked;
     return slab_init(&r->spaces, sizeof(struct space), spaces) &&
            slab_init(&r->keys, sizeof(struct key), n.operations + n.armed) &&
            slab_init(&r->operations, sizeof(struct operation), n.operations) &&
@@ -43,7 +40,7 @@ static bool tables_init(struct registry *r, struct sizes n)
            slab_init(&r->sessions, sizeof(struct session), n.sessions) &&
            slab_init(&r->remembered, sizeof(struct remembered), remembered) &&
            slab_init(&r->parked, sizeof(struct parked), n.parked) &&
-           slab_init(&r->ties, sizeof(struct tie), TIES_MAX(n.parked)) &&
+           slab_init(&r->ties, sizeof(struct tie), (uint32_t) r->limits.parked_gens) &&
            slab_init(&r->links, sizeof(struct link), links);
 }
 

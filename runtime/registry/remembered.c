@@ -104,8 +104,15 @@ void remembered_decided(struct registry *r, uint32_t index)
 {
     struct remembered *remembered = remembered_at(r, index);
     remembered->parked = 0;
-    if (remembered->reply.size == 0 && !remembered->passed) {
-        remembered_free(r, index); /* a read, or nobody is left to be answered */
+    if (remembered->reply.size > 0) {
+        return;
+    }
+    /* A read, or nobody is left to be answered. What is kept is charged; a parked read was not. */
+    uint64_t room = remembered_room(r, remembered->session) + remembered->charged;
+    if (remembered->passed && room >= REMEMBERED_BYTES_EXTRA) {
+        charge(r, remembered, REMEMBERED_BYTES_EXTRA);
+    } else {
+        remembered_free(r, index);
     }
 }
 

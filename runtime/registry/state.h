@@ -405,6 +405,7 @@ void serve_armed(struct request *q, const struct op *op);
 void serve_disarm(struct request *q, const struct op *op);
 
 /* parked.c */
+/* answer_bytes: what the answer may need that has to be remembered; 0 for a read. */
 uint32_t park(struct request *q, enum op_kind kind, uint64_t deadline_ms, size_t answer_bytes);
 bool park_has_room(struct request *q, size_t ties_count, size_t answer_bytes); /* else: answered */
 void park_tie(struct registry *r, uint32_t parked, uint32_t operation, enum answer answer);

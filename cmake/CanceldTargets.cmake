@@ -25,6 +25,12 @@ function(canceld_layer name)
     target_link_libraries(${name} PUBLIC ${ARG_LINKS} PRIVATE canceld_flags ${ARG_PRIVATE_LINKS})
 endfunction()
 
+# How sanitizers behave in tests. At its end a thread sanitizer waits a second for stragglers, for each
+# process of each case; our tests wait for theirs themselves.
+set(CANCELD_TEST_ENVIRONMENT
+    "TSAN_OPTIONS=atexit_sleep_ms=20:suppressions=${CMAKE_SOURCE_DIR}/tests/support/tsan.supp"
+    "ASAN_OPTIONS=detect_leaks=1")
+
 # canceld_test(NAME LABEL TIMEOUT SOURCES... LINKS...): one test program and its test. Sources are
 # written from tests/ or from tests/unit/; without any it is tests/unit/NAME.c.
 function(canceld_test name)
@@ -50,5 +56,6 @@ function(canceld_test name)
     set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
     target_link_libraries(${name} PRIVATE ${ARG_LINKS} canceld_test_support canceld_flags)
     add_test(NAME ${name} COMMAND ${name})
-    set_tests_properties(${name} PROPERTIES LABELS ${ARG_LABEL} TIMEOUT ${ARG_TIMEOUT})
+    set_tests_properties(${name} PROPERTIES LABELS ${ARG_LABEL} TIMEOUT ${ARG_TIMEOUT}
+        ENVIRONMENT "${CANCELD_TEST_ENVIRONMENT}")
 endfunction()

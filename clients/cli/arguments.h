@@ -41,47 +41,15 @@ struct arguments {
     int signal_number;
     char **run_argv; /* run: the command and its arguments, ended by NULL */
 
-    uint64_t options_given; /* OPTION_BIT of each */
-    char *server_memory;    /* what arguments_fini() frees */
-    int command_index;      /* where in argv the command stands */
+    uint64_t options_given;   /* OPTION_BIT of each: see option.h */
+    char *server_memory;      /* what arguments_fini() frees */
+    int command_index;        /* where in argv the command stands */
     const char *program_name; /* NULL unless its options are being read */
 };
-
-/* The options of a command, as bits of struct command. */
-enum option {
-    OPTION_SERVER,
-    OPTION_NAMESPACE,
-    OPTION_JSON,
-    OPTION_KEY,
-    OPTION_TTL,
-    OPTION_POLICY,
-    OPTION_META,
-    OPTION_GEN,
-    OPTION_AFTER_GEN,
-    OPTION_REASON,
-    OPTION_ACTOR,
-    OPTION_ACK,
-    OPTION_DEADLINE,
-    OPTION_ARM,
-    OPTION_OUTCOME,
-    OPTION_UNTIL,
-    OPTION_STATE,
-    OPTION_OWNER,
-    OPTION_GRACE,
-    OPTION_SIGNAL,
-    OPTION_NO_DAEMON,
-    OPTION_COUNT
-};
-
-#define OPTION_BIT(name) (UINT64_C(1) << OPTION_##name)
-#define OPTION_BITS_EVERYWHERE (OPTION_BIT(SERVER) | OPTION_BIT(NAMESPACE) | OPTION_BIT(JSON))
 
 /* Reads the whole command line. What is wrong with it ends the process with EXIT_CODE_USAGE and a
  * sentence; --help and --version end it with 0. `arguments` keeps pointers into argv. */
 void arguments_parse(struct arguments *arguments, int argc, char **argv);
 void arguments_fini(struct arguments *arguments);
-
-/* The option that sets this field of a request (a name of canceld.proto), or NULL. */
-const char *arguments_option_of_field(const char *field);
 
 #endif

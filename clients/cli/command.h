@@ -5,6 +5,7 @@
 
 #include "arguments.h"
 #include "exit_code.h"
+#include "option.h"
 
 #include <stddef.h>
 

@@ -50,23 +50,30 @@ static enum exit_code of_cancel(const struct canceld_result *result, enum cancel
 
 enum exit_code exit_code_of_result(const struct canceld_result *result, struct exit_code_wish wish)
 {
-    /* The answers that are not simply done. */
+    /* The others, also those of a newer daemon, are OTHER. */
     static const struct {
         enum canceld_answer answer;
         enum exit_code code;
     } rows[] = {
+        {CANCELD_ANSWER_STORED, EXIT_CODE_DONE},
+        {CANCELD_ANSWER_ARMED, EXIT_CODE_DONE},
+        {CANCELD_ANSWER_DELETED, EXIT_CODE_DONE},
+        {CANCELD_ANSWER_TOUCHED, EXIT_CODE_DONE},
+        {CANCELD_ANSWER_CANCELLING, EXIT_CODE_DONE},
+        {CANCELD_ANSWER_ENDED, EXIT_CODE_DONE},
+        {CANCELD_ANSWER_FOUND, EXIT_CODE_DONE},
+        {CANCELD_ANSWER_PAGE, EXIT_CODE_DONE},
+        {CANCELD_ANSWER_COUNTED, EXIT_CODE_DONE},
+        {CANCELD_ANSWER_ARMED_KEYS, EXIT_CODE_DONE},
+        {CANCELD_ANSWER_DISARMED, EXIT_CODE_DONE},
+        {CANCELD_ANSWER_STATS, EXIT_CODE_DONE},
+        {CANCELD_ANSWER_PONG, EXIT_CODE_DONE},
         {CANCELD_ANSWER_NOT_FOUND, EXIT_CODE_ABSENT},
         {CANCELD_ANSWER_FINISHED, EXIT_CODE_ABSENT},
         {CANCELD_ANSWER_STALE_GEN, EXIT_CODE_STALE},
         {CANCELD_ANSWER_TIMED_OUT, EXIT_CODE_DEADLINE},
         {CANCELD_ANSWER_EXISTS, EXIT_CODE_TAKEN},
         {CANCELD_ANSWER_FULL, EXIT_CODE_TAKEN},
-        {CANCELD_ANSWER_UNSET, EXIT_CODE_OTHER},
-        {CANCELD_ANSWER_NOT_APPLIED, EXIT_CODE_OTHER},
-        {CANCELD_ANSWER_STALE_EPOCH, EXIT_CODE_OTHER},
-        {CANCELD_ANSWER_SHUTTING_DOWN, EXIT_CODE_OTHER},
-        {CANCELD_ANSWER_BORN_CANCELLED, EXIT_CODE_OTHER},
-        {CANCELD_ANSWER_OWNER_LOST, EXIT_CODE_OTHER},
     };
 
     if (result->answer == CANCELD_ANSWER_ERROR) {
@@ -84,5 +91,5 @@ enum exit_code exit_code_of_result(const struct canceld_result *result, struct e
             return rows[i].code;
         }
     }
-    return EXIT_CODE_DONE;
+    return EXIT_CODE_OTHER;
 }

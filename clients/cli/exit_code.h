@@ -39,7 +39,6 @@ struct exit_code_wish {
 };
 
 /* Of an answer. */
-enum exit_code exit_code_of_result(const struct canceld_result *result,
-                                   struct exit_code_wish wish);
+enum exit_code exit_code_of_result(const struct canceld_result *result, struct exit_code_wish wish);
 
 #endif

@@ -87,9 +87,12 @@ void line_duration(struct line *line, const char *name, uint64_t ms)
 
 void line_flag(struct line *line, const char *name, bool holds)
 {
-    if (holds) {
-        name_put(line, line->is_json ? name : NULL, "");
-        (void) fputs(line->is_json ? "true" : name, line->text);
+    if (line->is_json) {
+        name_put(line, name, "");
+        (void) fputs(holds ? "true" : "false", line->text);
+    } else if (holds) {
+        name_put(line, NULL, "");
+        (void) fputs(name, line->text);
     }
 }
 
@@ -123,6 +126,16 @@ void line_text(struct line *line, const char *name, const char *text)
 {
     if (text != NULL) {
         line_bytes(line, name, canceld_string(text));
+    }
+}
+
+void line_remark(struct line *line, const char *text)
+{
+    if (line->is_json) {
+        line_text(line, "text", text);
+    } else {
+        name_put(line, NULL, "");
+        (void) fprintf(line->text, "(%s)", text);
     }
 }
 

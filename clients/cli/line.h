@@ -34,13 +34,15 @@ void line_number(struct line *line, const char *name, uint64_t number);
 void line_gen(struct line *line, const char *name, uint64_t number);
 /* `name`_ms: in JSON so many milliseconds, for people 1.5s or 250ms. */
 void line_duration(struct line *line, const char *name, uint64_t ms);
-/* A condition that is only spoken of where it holds. */
+/* In JSON true or false; people read of it only where it holds. */
 void line_flag(struct line *line, const char *name, bool holds);
 /* A key: people read the value alone; `key` in JSON, or `key_b64` where it is not UTF-8. */
 void line_key(struct line *line, struct canceld_bytes key);
 /* Bytes of others; left out when empty; `name`, or `name`_b64 where they are not UTF-8. */
 void line_bytes(struct line *line, const char *name, struct canceld_bytes bytes);
 void line_text(struct line *line, const char *name, const char *text);
+/* A remark at the line's end: `text` in JSON, in brackets for people. */
+void line_remark(struct line *line, const char *text);
 /* Left out where there is no cause. In JSON an object. */
 void line_cause(struct line *line, const struct canceld_cause *cause);
 

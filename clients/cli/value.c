@@ -44,10 +44,8 @@ bool value_duration(const char *text, uint64_t *ms_out)
     static const struct {
         const char *name;
         uint64_t ms;
-    } units[] = {{"ms", 1},
-                 {"s", VALUE_SECOND_MS},
-                 {"m", 60 * VALUE_SECOND_MS},
-                 {"h", VALUE_HOUR_MS}};
+    } units[] = {
+        {"ms", 1}, {"s", VALUE_SECOND_MS}, {"m", 60 * VALUE_SECOND_MS}, {"h", VALUE_HOUR_MS}};
     uint64_t number;
     size_t size = number_begin(text, &number);
 

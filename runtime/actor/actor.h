@@ -171,8 +171,9 @@ struct promise;
  * one actor_reply(). A message that is released with its promise in it ends the ask as ASK_DEAD. */
 MUST_CHECK struct promise *actor_defer(struct message *message);
 
-/* Answers the ask; `reply` may be NULL for a bare yes. Where the ask has ended before, or `promise`
- * is NULL, the reply is released. On the loop where the promise was taken. */
+/* Answers the ask; `reply` may be NULL for a bare yes, and may be the very message that asked. Where
+ * the ask has ended before, or `promise` is NULL, the reply is released. On the loop where the promise
+ * was taken. */
 void actor_reply(struct actor *self, struct promise *promise, struct message *reply);
 
 /* Passes a message on, with its promise if it has one: the new receiver answers. STATUS_FULL or

@@ -120,8 +120,7 @@ static void bounce_all(struct actor_loop *loop)
 static void loop_end(struct actor_loop *loop)
 {
     loop_enter(loop);
-    /* First: what the actors tell each other in their on_stop is refused, so this comes to an end.
-     */
+    /* First: what actors tell each other in their on_stop is refused, so this comes to an end. */
     mailbox_close(&loop->mailbox);
     for (struct list_link *link = list_last(&loop->actors); link != NULL;
          link = list_last(&loop->actors)) {
@@ -164,8 +163,7 @@ enum status actor_loop_start(struct actor_loop *loop)
     sigset_t all;
     sigset_t before;
     (void) sigfillset(&all);
-    /* The new thread inherits the mask, so a signal for the process goes to a thread that waits for
-     * it. */
+    /* The new thread inherits the mask: a signal goes to a thread that waits for signals. */
     int failed = pthread_sigmask(SIG_SETMASK, &all, &before);
     ASSERT(!failed);
     int refused = pthread_create(&loop->thread, NULL, loop_thread, loop);

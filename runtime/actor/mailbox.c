@@ -52,9 +52,8 @@ static void link_newest(struct mailbox *mailbox, struct message *message)
 
 static void wake_receiver(struct mailbox *mailbox)
 {
-    /* Of the senders that saw it asleep, the one that clears the bit wakes it. The message is
-     * linked before the signal by the order of the program and the release in the signal's mutex.
-     */
+    /* Of the senders that saw it asleep, the one that clears the bit wakes it. That the message is
+     * linked before the signal is the doing of the mutex in it. */
     uint64_t before = atomic_fetch_and_explicit(&mailbox->state, ~ASLEEP, memory_order_relaxed);
     if ((before & ASLEEP) != 0) {
         wake_signal(&mailbox->wake);

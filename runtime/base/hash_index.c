@@ -88,6 +88,11 @@ static void shrink(struct hash_index *index)
     }
 }
 
+static bool is_sparse(const struct hash_index *index)
+{
+    return index->count < index->buckets_count / 2 && index->buckets_count > BUCKETS_MIN;
+}
+
 void hash_index_insert(struct hash_index *index, uint32_t record, uint64_t hash)
 {
     ASSERT(record != 0);
@@ -111,7 +116,8 @@ void hash_index_remove(struct hash_index *index, uint32_t record)
     }
     *at = link->next;
     index->count--;
-    if (index->count < index->buckets_count / 2 && index->buckets_count > BUCKETS_MIN) {
+    /* Two at a time: one a remove would leave half the buckets of a full table to an empty one. */
+    for (unsigned i = 0; i < 2 && is_sparse(index); i++) {
         shrink(index);
     }
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* From a 64-bit hash to a record's index: linear hashing (W. Litwin, "Linear hashing: a new tool
  * for file and table addressing", VLDB 1980) with chains through the caller's records. The table
- * grows and shrinks by one bucket an insert or remove, so there is never a rehash of the whole.
+ * grows by a bucket an insert and shrinks by two a remove, so there is never a rehash of the whole.
  *
  * The caller embeds a struct hash_link in each record and says how to come from an index to it.
  * Equal hashes are the caller's to tell apart: hash_index_first() and _next() walk every record

@@ -228,7 +228,7 @@ bool epoch_open_ephemeral(struct epoch *epoch, uint64_t (*wall_ms)(void), struct
 
 static bool raise_ephemeral(struct epoch *epoch, struct refusal *refusal)
 {
-    uint64_t minute;
+    uint64_t minute = 0;
 
     if (!ephemeral_minute(epoch->wall_ms(), &minute, refusal)) {
         return false;

@@ -19,26 +19,33 @@
 #include <stdlib.h>
 
 #define ACCEPT_RETRY_MS 100
+#define ACCEPTORS 16
 
 enum { STREAM_ACCEPTED = MESSAGE_KIND_FIRST, STREAM_FLUSH };
+
+struct acceptor {
+    struct message accepted; /* the callback's, while it is busy */
+    struct endpoint_stream *stream;
+    nng_aio *aio;
+    bool busy; /* started, and its message not taken yet */
+};
 
 struct endpoint_stream {
     struct endpoint common; /* first: the two are cast into each other */
 
-    /* Fixed, and read by the callback. */
+    /* Fixed, and read by callbacks. */
     struct actor_system *system;
     uint64_t address;
-    struct message accepted;
 
     /* The owner's alone. */
     struct link_host host;
     enum endpoint_transport transport;
     nng_stream_listener *listener;
-    nng_aio *accept_aio;
+    struct acceptor acceptors[ACCEPTORS];
+    uint32_t busy_count; /* acceptors that are */
     struct message flush;
     struct actor_timer accept_timer; /* until the next try */
     struct actor_timer flush_timer;  /* until links are closed with output waiting */
-    bool accepting;                  /* started, and its message not taken yet */
     bool stopped;                    /* accepts no more */
     bool flush_told;
 };
@@ -55,7 +62,7 @@ static struct endpoint_stream *stream_of_host(struct link_host *host)
 
 static void stream_end_when_empty(struct endpoint_stream *stream)
 {
-    if (stream->common.closing && !stream->accepting && !stream->flush_told &&
+    if (stream->common.closing && stream->busy_count == 0 && !stream->flush_told &&
         list_first(&stream->host.links) == NULL) {
         actor_exit(stream->common.actor);
     }
@@ -66,21 +73,62 @@ static void stream_end_when_empty(struct endpoint_stream *stream)
 /* On a thread of NNG's. */
 static void on_accept(void *argument)
 {
-    struct endpoint_stream *stream = argument;
-    /* Only where the loop has ended; then stream_on_stop() looks at the aio itself. */
-    (void) !actor_tell(stream->system, stream->address, &stream->accepted);
+    struct acceptor *acceptor = argument;
+    struct endpoint_stream *stream = acceptor->stream;
+    /* Refused only where the loop has ended; then acceptor_stop() looks at the aio itself. */
+    (void) !actor_tell(stream->system, stream->address, &acceptor->accepted);
 }
 
-static void stream_accept(struct endpoint_stream *stream)
+static void acceptor_start(struct acceptor *acceptor)
 {
-    stream->accepting = true;
-    nng_stream_listener_accept(stream->listener, stream->accept_aio);
+    acceptor->busy = true;
+    acceptor->stream->busy_count++;
+    nng_stream_listener_accept(acceptor->stream->listener, acceptor->aio);
 }
 
-static void stream_accept_again(struct actor *self, struct actor_timer *timer)
+static void stream_accept(struct actor *self, struct actor_timer *timer)
 {
     (void) timer;
-    stream_accept(actor_state(self));
+    struct endpoint_stream *stream = actor_state(self);
+    for (size_t i = 0; i < ACCEPTORS; i++) {
+        if (!stream->acceptors[i].busy) {
+            acceptor_start(&stream->acceptors[i]);
+        }
+    }
+}
+
+/* Waits for the callback; a connection that it brought too late is closed. */
+static void acceptor_stop(struct acceptor *acceptor)
+{
+    nng_aio_stop(acceptor->aio);
+    if (acceptor->busy && nng_aio_result(acceptor->aio) == 0) {
+        nng_stream *connection = nng_aio_get_output(acceptor->aio, 0);
+        nng_stream_close(connection);
+        nng_stream_free(connection);
+    }
+}
+
+/* Takes those that were not made, too. */
+static void stream_free_acceptors(struct endpoint_stream *stream)
+{
+    for (size_t i = 0; i < ACCEPTORS; i++) {
+        nng_aio_free(stream->acceptors[i].aio);
+    }
+}
+
+static bool stream_new_acceptors(struct endpoint_stream *stream)
+{
+    for (size_t i = 0; i < ACCEPTORS; i++) {
+        struct acceptor *acceptor = &stream->acceptors[i];
+        acceptor->stream = stream;
+        acceptor->accepted = (struct message){.kind = STREAM_ACCEPTED, .control = true};
+        if (nng_aio_alloc(&acceptor->aio, on_accept, acceptor) != 0) {
+            acceptor->aio = NULL;
+            stream_free_acceptors(stream);
+            return false;
+        }
+    }
+    return true;
 }
 
 static struct endpoint_peer stream_peer(const struct endpoint_stream *stream,
@@ -99,19 +147,21 @@ static struct endpoint_peer stream_peer(const struct endpoint_stream *stream,
     return peer;
 }
 
-static void stream_take_accepted(struct endpoint_stream *stream)
+static void stream_take_accepted(struct endpoint_stream *stream, struct message *message)
 {
-    int failure = nng_aio_result(stream->accept_aio);
-    stream->accepting = false;
+    struct acceptor *acceptor = LIST_OWNER(message, struct acceptor, accepted);
+    int failure = nng_aio_result(acceptor->aio);
+    acceptor->busy = false;
+    stream->busy_count--;
     if (failure == 0) {
-        nng_stream *connection = nng_aio_get_output(stream->accept_aio, 0);
+        nng_stream *connection = nng_aio_get_output(acceptor->aio, 0);
         struct endpoint_peer peer = stream_peer(stream, connection);
         link_start(&stream->host, connection, endpoint_peer_bytes(&peer));
     }
     if (stream->stopped) {
         stream_end_when_empty(stream);
     } else if (failure == 0) {
-        stream_accept(stream);
+        acceptor_start(acceptor);
     } else {
         stream->common.stats.accept_errors++;
         actor_timer_set(stream->common.actor, &stream->accept_timer,
@@ -121,19 +171,20 @@ static void stream_take_accepted(struct endpoint_stream *stream)
 
 /* ---- the actor ---- */
 
-static void stream_take_flush(struct endpoint_stream *stream)
+static void stream_take_flush(struct endpoint_stream *stream, struct message *message)
 {
+    (void) message;
     stream->flush_told = false;
     stream_end_when_empty(stream);
 }
 
 static void stream_take(struct actor *self, struct message *message)
 {
-    static void (*const takes[])(struct endpoint_stream *) = {
+    static void (*const takes[])(struct endpoint_stream *, struct message *) = {
         [STREAM_ACCEPTED] = stream_take_accepted, [STREAM_FLUSH] = stream_take_flush};
     struct endpoint_stream *stream = actor_state(self);
     stream->host.in_batch = true;
-    takes[message->kind](stream);
+    takes[message->kind](stream, message);
 }
 
 static uint64_t stream_sweep(struct actor *self, uint64_t now_ns)
@@ -148,13 +199,10 @@ static void stream_on_stop(struct actor *self)
 {
     struct endpoint_stream *stream = actor_state(self);
     nng_stream_listener_close(stream->listener);
-    nng_aio_stop(stream->accept_aio);
-    if (stream->accepting && nng_aio_result(stream->accept_aio) == 0) {
-        nng_stream *connection = nng_aio_get_output(stream->accept_aio, 0);
-        nng_stream_close(connection);
-        nng_stream_free(connection);
+    for (size_t i = 0; i < ACCEPTORS; i++) {
+        acceptor_stop(&stream->acceptors[i]);
     }
-    nng_aio_free(stream->accept_aio);
+    stream_free_acceptors(stream);
     nng_stream_listener_free(stream->listener);
     stream->common.actor = NULL;
     if (stream->common.closed != NULL) {
@@ -236,10 +284,9 @@ static enum status stream_spawn(struct endpoint_stream *stream)
     if (status == STATUS_OK) {
         stream->system = actor_system_of(stream->common.actor);
         stream->address = actor_self(stream->common.actor);
-        stream->accepted = (struct message){.kind = STREAM_ACCEPTED, .control = true};
         stream->flush = (struct message){.kind = STREAM_FLUSH, .control = true};
-        stream->accept_timer.on_fire = stream_accept_again;
-        stream_accept(stream);
+        stream->accept_timer.on_fire = stream_accept;
+        stream_accept(stream->common.actor, &stream->accept_timer);
     }
     return status;
 }
@@ -258,7 +305,7 @@ static enum status stream_listen(struct endpoint *endpoint, const struct endpoin
         return status;
     }
     if (!link_host_init(&stream->host, (uint32_t) endpoint->limits.connections) ||
-        nng_aio_alloc(&stream->accept_aio, on_accept, stream) != 0) {
+        !stream_new_acceptors(stream)) {
         return endpoint_fail(error, STATUS_NO_MEMORY, "%s: no memory", url->text);
     }
     int failure = stream_listen_nng(stream, url, endpoint_socket_mode(options));
@@ -278,7 +325,7 @@ static enum status stream_listen(struct endpoint *endpoint, const struct endpoin
     (void) endpoint_fail(error, status, "%s: too many actors", url->text);
 out:
     nng_stream_listener_free(stream->listener);
-    nng_aio_free(stream->accept_aio);
+    stream_free_acceptors(stream);
     return status;
 }
 

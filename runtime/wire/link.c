@@ -63,6 +63,7 @@ static struct link *link_new(struct link_host *host, nng_stream *stream)
     link->handshake_by_ns = TIME_NEVER;
     link->input_since_ns = TIME_NEVER;
     link->output_since_ns = TIME_NEVER;
+    link->cool_by_ns = TIME_NEVER;
     signal_init(&link->received, link, LINK_RECEIVED);
     signal_init(&link->sent, link, LINK_SENT);
     sp_reader_init(&link->reader, SP_REP, host->framing, FRAME_BYTES_MAX);
@@ -170,6 +171,7 @@ void link_watch(struct link *link)
 {
     enum endpoint_cut why;
     uint64_t deadline_ns = link_deadline(link, &why);
+    deadline_ns = link->cool_by_ns < deadline_ns ? link->cool_by_ns : deadline_ns;
     if (link->cut || deadline_ns == TIME_NEVER) {
         return;
     }
@@ -188,6 +190,9 @@ static void link_on_deadline(struct actor *self, struct actor_timer *timer)
         link_cut(link, why);
         return;
     }
+    if (link->cool_by_ns <= actor_now_ns(self)) {
+        link_cool(link);
+    }
     link_watch(link);
 }
 
@@ -201,11 +206,14 @@ static void link_take_received(struct link *link)
         link_end_when_idle(link);
         return;
     }
-    if (nng_aio_result(link->receive_aio) != 0) {
+    int failure = nng_aio_result(link->receive_aio);
+    if (failure == NNG_ECANCELED && link->cooling) {
+        link_received(link, 0);
+    } else if (failure != 0) {
         link_cut(link, ENDPOINT_CUT_PEER);
-        return;
+    } else {
+        link_received(link, nng_aio_count(link->receive_aio));
     }
-    link_received(link, nng_aio_count(link->receive_aio));
 }
 
 static void link_take_sent(struct link *link)

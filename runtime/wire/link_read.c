@@ -18,12 +18,12 @@ static size_t link_input_room(const struct link *link)
     return link->input == link->small ? LINK_SMALL_BYTES : LINK_BUFFER_BYTES;
 }
 
-/* Takes a big buffer where the next step needs it, gives it back where nothing is left in it and
- * the connection was read dry. False where there is none. */
+/* Takes a big buffer where the next step needs it or more waits to be read than the small one holds;
+ * gives it back where nothing is left in it and little came. False where there is none. */
 static bool link_fit_buffer(struct link *link, size_t needed)
 {
     if (link->input != link->small) {
-        if (link->input_bytes == 0 && !link->read_full) {
+        if (link->input_bytes == 0 && link->read_bytes <= LINK_SMALL_BYTES) {
             link_give_buffer(link);
         }
         return true;
@@ -54,6 +54,9 @@ static void link_receive(struct link *link, size_t needed)
     int failed = nng_aio_set_iov(link->receive_aio, 1, &iov);
     ASSERT(!failed);
     link->receiving = true;
+    if (link->input != link->small && link->input_bytes == 0) {
+        link->cool_by_ns = time_after(actor_now_ns(link->actor), LINK_COOL_MS * NS_PER_MS);
+    }
     nng_stream_recv(link->stream, link->receive_aio);
 }
 
@@ -155,8 +158,20 @@ void link_read(struct link *link)
 
 void link_received(struct link *link, size_t count)
 {
+    link->cooling = false;
+    link->cool_by_ns = TIME_NEVER;
     link->input_bytes += count;
+    link->read_bytes = count;
     link->read_full = link->input_bytes == link_input_room(link);
     link_stats(link)->bytes_in += count;
     link_read(link);
+}
+
+/* An abort either comes before the first byte, or too late to do anything. */
+void link_cool(struct link *link)
+{
+    ASSERT(link->receiving && !link->cut);
+    link->cooling = true;
+    link->cool_by_ns = TIME_NEVER;
+    nng_aio_abort(link->receive_aio, NNG_ECANCELED);
 }

@@ -11,6 +11,10 @@
 /* Enough for most requests, so an idle or a quiet link needs no big buffer. */
 #define LINK_SMALL_BYTES ((size_t) 1024)
 
+/* A link that fell silent keeps its big buffer for so long: taking it and giving it back with every
+ * burst would double the reads. */
+#define LINK_COOL_MS 250
+
 #define LINK_NOT_DOOMED ENDPOINT_CUT_END
 
 /* What a callback tells its link. */
@@ -37,7 +41,7 @@ struct link {
     nng_stream *stream;
     nng_aio *receive_aio;
     nng_aio *send_aio;
-    struct actor_timer timer; /* for the nearest of the three deadlines below; may be early */
+    struct actor_timer timer; /* for the nearest of the deadlines below; may be early */
     struct sp_reader reader;
     bool receiving; /* started, and its message not taken yet */
     bool sending;   /* likewise */
@@ -46,14 +50,17 @@ struct link {
     bool finishing;
     bool cut;
     bool ended;
-    bool read_full;           /* the last receive filled the whole buffer */
+    bool cooling;             /* its receive was aborted, to take the big buffer away */
     enum endpoint_cut doomed; /* why it has to be cut, or LINK_NOT_DOOMED */
     uint64_t handshake_by_ns;
     uint64_t input_since_ns;  /* when the incomplete frame began; TIME_NEVER: there is none */
     uint64_t output_since_ns; /* when output_due was set; TIME_NEVER: no output */
+    uint64_t cool_by_ns;      /* when the big buffer is taken back; TIME_NEVER: not yet */
     size_t output_due;        /* bytes that still have to go out in time */
     uint8_t *input;           /* `small`, or a big buffer */
     size_t input_bytes;
+    size_t read_bytes; /* what the last receive brought */
+    bool read_full;    /* it filled the whole buffer */
     struct link_output output;
     uint8_t small[LINK_SMALL_BYTES];
 };
@@ -94,6 +101,9 @@ void link_read(struct link *link);
 bool link_is_over(const struct link *link);
 
 void link_give_buffer(struct link *link);
+
+/* Takes the big buffer away from a receive that waits in vain. */
+void link_cool(struct link *link);
 
 /* ---- link_write.c ---- */
 

@@ -66,14 +66,14 @@ def percentile(values, share):
 
 class Daemon:
     """canceld with an ipc and a tcp address of its own. `ephemeral=False` gives it a state directory
-    that outlives a restart."""
+    that outlives a restart, None leaves the choice to the flags."""
 
     def __init__(self, *flags, ephemeral=True):
         self.directory = tempfile.mkdtemp(prefix="canceld-e2e-")
         self.ipc_path = os.path.join(self.directory, "s")
         self.state_directory = os.path.join(self.directory, "state")
-        state = ["--ephemeral"] if ephemeral else ["--state-dir", self.state_directory]
-        self.flags = [*state, *flags]
+        state = {True: ["--ephemeral"], False: ["--state-dir", self.state_directory], None: []}
+        self.flags = [*state[ephemeral], *flags]
         self.process = None
         self.urls = {}
         self.start()
@@ -82,7 +82,8 @@ class Daemon:
         return [os.path.join(BINARIES, "canceld"), *flags]
 
     def start(self):
-        listen = ["--listen", f"ipc://{self.ipc_path}", "--listen", "tcp://127.0.0.1:0"]
+        tcp_url = self.urls.get("tcp", "tcp://127.0.0.1:0")  # the same one after a restart
+        listen = ["--listen", f"ipc://{self.ipc_path}", "--listen", tcp_url]
         self.log = open(os.path.join(self.directory, "log"), "ab")
         self.process = subprocess.Popen(
             self.command(*listen, *self.flags), stdin=subprocess.DEVNULL,
@@ -167,12 +168,12 @@ def connect_socket(url, seconds=10):
         sock = socket.socket(socket.AF_INET)
         host, port = rest.rsplit(":", 1)
         address = (host, int(port))
-    sock.settimeout(seconds * PATIENCE)
     try:
-        sock.connect(address)
+        sock.connect(address)  # without a timeout: with one, a full backlog fails at once on ipc
     except OSError:
         sock.close()
         raise
+    sock.settimeout(seconds * PATIENCE)
     if scheme == "tcp":
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return sock
@@ -190,10 +191,17 @@ class Peer:
         self.replies = {}
         self.buffer = b""
         if greet:
+            self.greet()
+
+    def greet(self):
+        try:
             self.send_raw(handshake())
             greeting = self.read_exactly(8)
-            if greeting != handshake(REP):
-                raise AssertionError(f"the daemon greets with {greeting.hex()}")
+        except OSError:
+            self.close()
+            raise
+        if greeting != handshake(REP):
+            raise AssertionError(f"the daemon greets with {greeting.hex()}")
 
     def close(self):
         self.socket.close()
@@ -365,20 +373,23 @@ class Session:
         self.unanswered = set()
         self.newest = 0
         self.peer = Peer(url)
+        self.peers = [self.peer]
         result = self.peer.op(pb.Op(open=pb.Open(**fields)))
         assert result.answer == pb.ANSWER_OPENED, result
         self.opened = result.opened
         self.number = result.opened.session
         self.secret = result.opened.secret
 
-    def resume(self, url=None, peer=None, **fields):
-        """Moves the session to a new connection; gives the answer of open."""
-        self.peer = peer or Peer(url or self.peer.url)
+    def resume(self, url=None, **fields):
+        """Moves the session to a new connection, the old one stays; gives the answer of open."""
+        self.peer = Peer(url or self.peer.url)
+        self.peers.append(self.peer)
         return self.peer.op(pb.Op(open=pb.Open(
             resume_session=self.number, resume_secret=self.secret, **fields)))
 
     def close(self):
-        self.peer.close()
+        for peer in self.peers:
+            peer.close()
 
     def cut(self):
         self.peer.cut()

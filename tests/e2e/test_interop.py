@@ -75,7 +75,7 @@ class Interop:
         cancelled = reply_text(send(frame_bytes(
             'version: 1 ops { cancel { key: "job-7" cause { code: CAUSE_USER text: "stop" } } }')))
         self.assertEqual(re.sub(r"\s+", " ", cancelled).strip(),
-                         "version: 1 results { answer: ANSWER_REQUESTED level: LEVEL_RECORDED "
+                         f"version: 1 results {{ answer: ANSWER_REQUESTED gen: {gen} level: LEVEL_RECORDED "
                          f"gens {{ gen: {gen} answer: ANSWER_REQUESTED level: LEVEL_RECORDED }} }}")
         again = reply_text(send(frame_bytes('version: 1 ops { cancel { key: "job-7" } }')))
         self.assertIn("answer: ANSWER_ALREADY_REQUESTED", again)

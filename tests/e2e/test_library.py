@@ -156,8 +156,6 @@ class Library:
 
     def test_after_a_restart_of_the_daemon_an_owner_knows_that_it_may_be_lost_and_works_on(self):
         daemon = self.daemon(ephemeral=False)
-        if self.transport == "tcp":
-            self.skipTest("the port of the next daemon is another one")
         owner = self.owner()
         owner.store("k")
         daemon.kill()

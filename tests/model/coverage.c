@@ -14,7 +14,7 @@ static const char *const op_names[OP_END] = {
 /* The answers of each op, by the contract. */
 #define ROW_END ANSWER_UNSET
 static const uint8_t rows[OP_END][16] = {
-    [OP_UNKNOWN] = {ANSWER_ERROR},
+    [OP_UNKNOWN] = {ANSWER_ERROR, ANSWER_NOT_APPLIED},
     [OP_OPEN] = {ANSWER_OPENED, ANSWER_SESSION_LOST, ANSWER_FULL, ANSWER_ERROR},
     [OP_STORE] = {ANSWER_STORED, ANSWER_BORN_CANCELLED, ANSWER_EXISTS, ANSWER_FULL, ANSWER_ERROR,
                   ANSWER_NOT_APPLIED},
@@ -29,8 +29,8 @@ static const uint8_t rows[OP_END][16] = {
     [OP_WAIT] = {ANSWER_CANCELLING, ANSWER_ENDED, ANSWER_TIMED_OUT, ANSWER_NOT_FOUND,
                  ANSWER_STALE_GEN, ANSWER_STALE_EPOCH, ANSWER_FULL, ANSWER_ERROR,
                  ANSWER_SHUTTING_DOWN},
-    [OP_GET] = {ANSWER_FOUND, ANSWER_STALE_GEN, ANSWER_NOT_FOUND, ANSWER_STALE_EPOCH,
-                ANSWER_ERROR, ANSWER_NOT_APPLIED},
+    [OP_GET] = {ANSWER_FOUND, ANSWER_STALE_GEN, ANSWER_NOT_FOUND, ANSWER_STALE_EPOCH, ANSWER_ERROR,
+                ANSWER_NOT_APPLIED},
     [OP_LIST] = {ANSWER_PAGE, ANSWER_ERROR},
     [OP_COUNT] = {ANSWER_COUNTED, ANSWER_ERROR, ANSWER_NOT_APPLIED},
     [OP_ARMED] = {ANSWER_ARMED_KEYS, ANSWER_ERROR},
@@ -42,26 +42,28 @@ static const uint8_t rows[OP_END][16] = {
 
 /* Errors of frames; the decoder's own two, MALFORMED and TOO_COMPLEX, never come from here. */
 static const enum error_code frame_errors[] = {
-    ERROR_VERSION,           ERROR_OP_COUNT,     ERROR_NOT_ALONE,
-    ERROR_REQUEST_ID,        ERROR_TOO_OLD,      ERROR_SESSION_LOST,
-    ERROR_REQUEST_ID_REUSED, ERROR_NOT_BOUND,    ERROR_ANSWERED,
-    ERROR_FULL,              ERROR_SHUTTING_DOWN,
+    ERROR_VERSION,  ERROR_OP_COUNT,     ERROR_NOT_ALONE,         ERROR_REQUEST_ID,
+    ERROR_TOO_OLD,  ERROR_SESSION_LOST, ERROR_REQUEST_ID_REUSED, ERROR_NOT_BOUND,
+    ERROR_ANSWERED, ERROR_FULL,         ERROR_SHUTTING_DOWN,
 };
 static const enum error_code op_errors[] = {ERROR_UNKNOWN_OP, ERROR_NEEDS_SESSION, ERROR_FIELD};
 
 static const char *const limit_names[] = {
-    "operations", "operations_namespace", "operations_session",    "bytes",
-    "namespaces", "sessions",             "parked_session",        "parked",
-    "armed",      "finished_memory",      "gens_of_key",           "generations",
-    "replies_session_bytes",              "replies_bytes",
+    "operations",         "operations_namespace",
+    "operations_session", "bytes",
+    "namespaces",         "sessions",
+    "parked_session",     "parked",
+    "parked_gens",        "armed",
+    "finished_memory",    "gens_of_key",
+    "generations",        "replies_session_bytes",
+    "replies_bytes",
 };
 
 static const char *const field_names[] = {
-    "namespace",     "key",      "gen",           "client_name", "heartbeat_ms",
-    "resume_secret", "policy",   "ttl_ms",        "on_expiry",   "stop_grace_ms",
-    "on_owner_loss", "meta",     "code",          "text",        "actor",
-    "peer",          "level",    "deadline_ms",   "arm_ttl_ms",  "after_gen",
-    "outcome",       "until",    "state",         "page_size",
+    "namespace",  "key",        "gen",         "client_name",   "heartbeat_ms",  "resume_secret",
+    "policy",     "ttl_ms",     "on_expiry",   "stop_grace_ms", "on_owner_loss", "meta",
+    "cause.code", "cause.text", "cause.actor", "cause.peer",    "level",         "deadline_ms",
+    "arm_ttl_ms", "after_gen",  "outcome",     "until",         "state",         "page_size",
 };
 
 #define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
@@ -125,8 +127,7 @@ struct report {
     bool complete;
 };
 
-static void report_count(struct report *report, const char *what, const char *name,
-                         uint64_t count)
+static void report_count(struct report *report, const char *what, const char *name, uint64_t count)
 {
     (void) fprintf(report->file, "  %-10s %-22s %12" PRIu64 "%s\n", what, name, count,
                    count == 0 ? "   NEVER REACHED" : "");
@@ -157,8 +158,7 @@ bool coverage_report(const struct coverage *coverage, FILE *file)
         }
     }
     report_codes(&report, "op error", op_errors, COUNT_OF(op_errors), coverage->op_errors);
-    report_codes(&report, "refused", frame_errors, COUNT_OF(frame_errors),
-                 coverage->frame_errors);
+    report_codes(&report, "refused", frame_errors, COUNT_OF(frame_errors), coverage->frame_errors);
     for (size_t i = 0; i < COUNT_OF(limit_names); i++) {
         report_count(&report, "full", limit_names[i], coverage->limits[i]);
     }

@@ -29,7 +29,8 @@ static bool is_listed(const struct lister *lister, const struct model_op *op)
     uint32_t state = lister->op.as.list.state;
     bool fits = state == STATE_UNSET ? model_op_is_live(op) : op->state == (enum state) state;
     uint64_t owner = lister->op.as.list.owner;
-    return fits && (owner == 0 || op->owner == owner) && bytes_equal(op->space, lister->op.space);
+    return fits && (owner == 0 || model_op_owner(op) == owner) &&
+           bytes_equal(op->space, lister->op.space);
 }
 
 void lister_begin(struct lister *lister, const struct model *model, const struct op *op)

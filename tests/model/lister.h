@@ -9,7 +9,7 @@
 #include <stdbool.h>
 
 struct lister {
-    struct op op; /* a list; its cursor moves on */
+    struct op op;      /* a list; its cursor moves on */
     struct list there; /* gens that were there when it began */
     struct list listed;
     bool is_walking;

@@ -160,6 +160,11 @@ bool model_op_is_pinned(const struct model_op *op)
     return op->state == STATE_ENDED && op->owner != 0 && op->notice_ended != 0;
 }
 
+uint64_t model_op_owner(const struct model_op *op)
+{
+    return model_op_is_live(op) || model_op_is_pinned(op) ? op->owner : 0;
+}
+
 struct model_op *model_find_op(const struct model *model, struct bytes space, struct bytes key,
                                uint64_t gen)
 {
@@ -183,8 +188,8 @@ struct model_op *model_current(const struct model *model, struct bytes space, st
     return NULL;
 }
 
-struct model_op *model_newest_ended(const struct model *model, struct bytes space,
-                                    struct bytes key, uint64_t above)
+struct model_op *model_newest_ended(const struct model *model, struct bytes space, struct bytes key,
+                                    uint64_t above)
 {
     for (size_t i = model->ops.count; i > 0; i--) {
         struct model_op *op = model_op_at(model, i - 1);
@@ -229,23 +234,28 @@ void model_end(struct model *model, struct model_op *op, enum outcome outcome, b
     } else {
         op->notice_cancel = 0;
     }
-    model_settle(model);
+    model_note_end(model, op);
     model_memory_trim(model);
 }
 
+/* Forgets it, and where that is before its time, notes that the memory is short of it. */
 static void forget(struct model *model, size_t index)
 {
+    uint64_t until_ms = model_op_at(model, index)->ended_ms + model->config.limits.finished_ms;
+    if (until_ms > model->now_ms && until_ms > model->dropped_until_ms) {
+        model->dropped_until_ms = until_ms;
+    }
     list_remove(&model->ops, index);
 }
 
-/* Index of the entry that ended first of those that nothing keeps; their number in *count_out. */
+/* Index of the entry of the memory that ended first; their number in *count_out. */
 static size_t oldest_ended(const struct model *model, size_t *count_out)
 {
     size_t oldest = model->ops.count;
     *count_out = 0;
     for (size_t i = 0; i < model->ops.count; i++) {
         const struct model_op *op = model_op_at(model, i);
-        if (model_op_is_live(op) || model_op_is_pinned(op)) {
+        if (model_op_is_live(op) || op->is_out_of_memory) {
             continue;
         }
         ++*count_out;
@@ -260,21 +270,20 @@ static size_t oldest_ended(const struct model *model, size_t *count_out)
 void model_memory_trim(struct model *model)
 {
     size_t count = 0;
-    for (;;) {
-        size_t oldest = oldest_ended(model, &count);
-        if (count == 0) {
-            return;
+    size_t oldest = oldest_ended(model, &count);
+    for (; count > 0; oldest = oldest_ended(model, &count)) {
+        struct model_op *op = model_op_at(model, oldest);
+        if (op->ended_ms + model->config.limits.finished_ms > model->now_ms &&
+            count <= model->config.limits.finished) {
+            break;
         }
-        uint64_t until = model_op_at(model, oldest)->ended_ms + model->config.limits.finished_ms;
-        if (until > model->now_ms) {
-            if (count <= model->config.limits.finished) {
-                return;
-            }
-            if (until > model->dropped_until_ms) {
-                model->dropped_until_ms = until;
-            }
+        op->is_out_of_memory = true;
+    }
+    for (size_t i = model->ops.count; i > 0; i--) {
+        const struct model_op *op = model_op_at(model, i - 1);
+        if (op->is_out_of_memory && !model_op_is_pinned(op)) {
+            forget(model, i - 1);
         }
-        forget(model, oldest);
     }
 }
 
@@ -315,24 +324,25 @@ static struct model_op *next_owned(const struct model *model, uint64_t number)
     return NULL;
 }
 
-void model_session_end(struct model *model, uint64_t number)
+static void remove_session(struct model *model, uint64_t number)
 {
-    for (size_t i = model->parked.count; i > 0; i--) {
-        if (((struct model_parked *) list_at(&model->parked, i - 1))->session == number) {
-            model_parked_remove(model, i - 1);
-        }
-    }
     for (size_t i = 0; i < model->sessions.count; i++) {
         struct model_session *session = list_at(&model->sessions, i);
         if (session->number == number) {
             answers_free(session);
             list_remove(&model->sessions, i);
-            break;
+            return;
         }
     }
+}
+
+/* One operation after the other, oldest first. */
+void model_session_end(struct model *model, uint64_t number)
+{
+    model_lose_parked(model, number, true);
     struct model_op *op = next_owned(model, number);
     for (; op != NULL; op = next_owned(model, number)) {
-        op->owner = 0;
+        op->owner = 0; /* nobody to give a notice to */
         op->owner_name = (struct bytes){0};
         op->notice_cancel = 0;
         op->notice_ended = 0;
@@ -341,5 +351,7 @@ void model_session_end(struct model *model, uint64_t number)
         }
     }
     model_settle(model);
+    model_lose_parked(model, number, false);
+    remove_session(model, number);
     model_memory_trim(model);
 }

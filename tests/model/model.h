@@ -55,6 +55,7 @@ struct model_op {
     enum on_owner_loss on_owner_loss;
     uint64_t ended_ms;
     uint64_t ended_order;
+    bool is_out_of_memory;  /* too old, or one too many: only the want of an ack keeps it */
     uint64_t notice_cancel; /* its number; 0: none, or acknowledged */
     uint64_t notice_ended;
 };
@@ -108,9 +109,11 @@ struct model_parked {
     uint64_t deadline_ms;
     struct bytes space;
     struct bytes key;
-    uint64_t gen;     /* wait */
-    enum until until; /* wait */
-    uint64_t after;   /* poll */
+    uint64_t gen;         /* wait */
+    enum until until;     /* wait */
+    enum outcome outcome; /* wait: of the gen, once it ended */
+    struct cause cause;
+    uint64_t after;     /* poll */
     enum answer answer; /* cancel */
     enum level level;
     struct list targets;
@@ -167,11 +170,14 @@ bool model_op_is_of(const struct model_op *op, struct bytes space, struct bytes 
 struct model_op *model_current(const struct model *model, struct bytes space, struct bytes key);
 
 /* The newest remembered gen of a key above `above`, or NULL. */
-struct model_op *model_newest_ended(const struct model *model, struct bytes space,
-                                    struct bytes key, uint64_t above);
+struct model_op *model_newest_ended(const struct model *model, struct bytes space, struct bytes key,
+                                    uint64_t above);
 
 /* Whether it waits for the ack of its ENDED notice. */
 bool model_op_is_pinned(const struct model_op *op);
+
+/* Whose it is: of those that ended, only one that waits for an ack is still anybody's. */
+uint64_t model_op_owner(const struct model_op *op);
 
 /* Makes it CANCELLING; false where it was so before (the first cause stays). */
 bool model_cancel(struct model *model, struct model_op *op, const struct cause *cause);
@@ -179,7 +185,7 @@ bool model_cancel(struct model *model, struct model_op *op, const struct cause *
 /* Ends it, answers who waits for that, and drops what memory has no room for: *op is stale then. */
 void model_end(struct model *model, struct model_op *op, enum outcome outcome, bool by_owner);
 
-/* Ends a session: its operations go by on_owner_loss, its requests are forgotten. */
+/* Ends a session: its operations go by on_owner_loss, its parked requests answer SESSION_LOST. */
 void model_session_end(struct model *model, uint64_t number);
 
 /* Drops what is too old, or too much, to be remembered. */
@@ -188,8 +194,12 @@ void model_memory_trim(struct model *model);
 struct model_armed *model_find_armed(const struct model *model, struct bytes space,
                                      struct bytes key);
 
-/* Answers each parked request whose time has come. */
+/* Answers each parked request that is decided: once a frame, or an event of time, is done with. So what
+ * came and went within one frame wakes nobody, and a wait tells how things stand at its end. */
 void model_settle(struct model *model);
+
+/* Lets those who wait for the operation take down how it ended, before memory may lose it. */
+void model_note_end(struct model *model, const struct model_op *op);
 
 /* Brings the targets of a cancel up to date; true where none is left to wait for. */
 bool model_targets_update(const struct model *model, struct model_parked *parked);
@@ -199,8 +209,8 @@ void model_cancel_result(struct model *model, const struct model_parked *parked,
                          struct result *result);
 
 /* The notices of a session above `after`, at most what the real registry sent of them. */
-void model_notices(struct model *model, uint64_t session, uint64_t after,
-                   const struct reply *seen, struct result *result);
+void model_notices(struct model *model, uint64_t session, uint64_t after, const struct reply *seen,
+                   struct result *result);
 
 /* What a wait answers now, or false where it has to go on. */
 bool model_wait_result(const struct model *model, const struct model_parked *wait,
@@ -209,6 +219,10 @@ bool model_wait_result(const struct model *model, const struct model_parked *wai
 /* The answer of a parked request that has no more time. */
 void model_timed_out(struct model *model, size_t parked_index);
 
+/* Answers the parked requests of a session that is no more; with `only_as_seen` leaves alone those that the
+ * real registry answered otherwise. */
+void model_lose_parked(struct model *model, uint64_t session, bool only_as_seen);
+
 void model_parked_remove(struct model *model, size_t index);
 size_t model_parked_count(const struct model *model, uint64_t session, uint64_t link);
 
@@ -216,7 +230,8 @@ size_t model_parked_count(const struct model *model, uint64_t session, uint64_t 
 struct model_request {
     const struct reply_to *from;
     const struct frame *frame;
-    uint64_t session; /* 0: none, or closed by an op before */
+    uint64_t session; /* 0: none */
+    uint64_t closed;  /* the session, once it was closed: it ends with the frame */
     struct bytes space;
     struct bytes peer;
     const struct reply *seen; /* the real registry's reply to the frame; NULL for none */
@@ -226,6 +241,53 @@ struct model_request {
 /* Applies one op; false where it was parked. */
 bool model_apply(struct model *model, struct model_request *request, const struct op *op,
                  struct result *result);
+
+/* The handlers of single ops, as in model_apply(). */
+#define MODEL_HANDLER(name)                                                                        \
+    bool model_handle_##name(struct model *model, struct model_request *request,                   \
+                             const struct op *op, struct result *result)
+MODEL_HANDLER(store);
+MODEL_HANDLER(cancel);
+MODEL_HANDLER(list);
+MODEL_HANDLER(count);
+MODEL_HANDLER(armed);
+MODEL_HANDLER(disarm);
+
+/* Sets the answer, or FULL of that bound; true, for a handler to return. */
+bool model_answered(struct result *result, enum answer answer);
+bool model_full(struct result *result, const char *limit);
+
+/* The namespace that the op means. */
+struct bytes model_space(const struct model_request *request, const struct op *op);
+
+/* What the real registry answered to this op, or NULL. */
+const struct result *model_seen(const struct model_request *request);
+
+/* The bound of bytes or of namespaces, where the real registry saw one and could; NULL for none. Both can be
+ * counted in more than one way. */
+const char *model_full_as_seen(const struct model *model, const struct model_request *request,
+                               struct bytes space, size_t gens);
+
+/* The bound of parked requests that one more would break, NULL for none. */
+const char *model_parked_full(const struct model *model, const struct model_request *request);
+
+/* And that of the gens that parked requests wait for, where there are to be `more`. */
+const char *model_gens_full(const struct model *model, const struct model_request *request,
+                            size_t more);
+
+struct model_parked model_parked_of(const struct model *model, const struct model_request *request,
+                                    const struct op *op, uint64_t wait_ms);
+
+/* Parks it; false, for a handler to return. */
+bool model_park(struct model *model, const struct model_parked *parked);
+
+/* The live operation of that gen; else NULL, and what there is to say: ENDED with its end, STALE_GEN,
+ * NOT_FOUND or STALE_EPOCH. */
+struct model_op *model_by_gen(const struct model *model, const struct model_request *request,
+                              const struct op *op, struct result *result);
+
+/* All that can be said of an operation. */
+struct operation_info model_info(const struct model *model, const struct model_op *op);
 
 bool model_op_must_be_alone(const struct op *op);
 bool model_op_is_mutating(const struct op *op);

@@ -90,7 +90,7 @@ static const char *bad_store(const struct model *model, const struct op *op)
         return "on_owner_loss";
     }
     if (op->as.store.on_owner_loss == ON_OWNER_LOSS_KEEP && ttl == 0) {
-        return "ttl_ms";
+        return "on_owner_loss";
     }
     return op->as.store.meta.size > META_BYTES_MAX ? "meta" : NULL;
 }
@@ -99,16 +99,16 @@ static const char *bad_cancel(const struct model *model, const struct op *op)
 {
     const struct cause *cause = &op->as.cancel.cause;
     if (op->as.cancel.cause_code >= CAUSE_SUPERSEDED) {
-        return "code";
+        return "cause.code";
     }
     if (!is_text(cause->text, CAUSE_TEXT_BYTES_MAX)) {
-        return "text";
+        return "cause.text";
     }
     if (!is_text(cause->actor, CAUSE_ACTOR_BYTES_MAX)) {
-        return "actor";
+        return "cause.actor";
     }
     if (cause->peer.size > 0) {
-        return "peer";
+        return "cause.peer";
     }
     if (op->as.cancel.level >= LEVEL_END) {
         return "level";

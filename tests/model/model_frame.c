@@ -39,8 +39,7 @@ static struct bytes encode(struct model *model, const struct reply *reply)
     uint8_t *out = arena_take(&model->arena, FRAME_BYTES_MAX);
     size_t used = reply_write_head(&reply->head, out, FRAME_BYTES_MAX);
     for (size_t i = 0; i < reply->results_count; i++) {
-        size_t size =
-            reply_write_result(&reply->results[i], out + used, FRAME_BYTES_MAX - used);
+        size_t size = reply_write_result(&reply->results[i], out + used, FRAME_BYTES_MAX - used);
         ASSERT(size > 0);
         used += size;
     }
@@ -50,10 +49,9 @@ static struct bytes encode(struct model *model, const struct reply *reply)
 static void keep_answer(struct model *model, const struct reply *reply, struct bytes encoded)
 {
     struct model_session *session = model_find_session(model, reply->head.session);
-    struct model_answer *answer =
-        session == NULL || reply->head.error.code != ERROR_UNSET
-            ? NULL
-            : find_answer(session, reply->head.request_id);
+    struct model_answer *answer = session == NULL || reply->head.error.code != ERROR_UNSET
+                                      ? NULL
+                                      : find_answer(session, reply->head.request_id);
     if (answer == NULL || answer->is_decided) {
         return;
     }
@@ -73,15 +71,16 @@ void model_reply(struct model *model, const struct reply_to *to, const struct re
     size_t mark = model->arena.used;
     struct bytes encoded = encode(model, reply);
     const struct model_session *session = model_find_session(model, reply->head.session);
-    bool optional = session != NULL && session->link != to->link &&
-                    reply->head.error.code == ERROR_UNSET;
+    bool is_refusal =
+        reply->head.error.code != ERROR_UNSET && reply->head.error.code != ERROR_SESSION_LOST;
+    bool optional = session != NULL && session->link != to->link && !is_refusal;
     keep_answer(model, reply, encoded);
     model->port.send(model->port.context, to, encoded, optional);
     model->arena.used = mark;
 }
 
-static void refuse(struct model *model, const struct model_request *request,
-                   enum error_code code, const char *limit)
+static void refuse(struct model *model, const struct model_request *request, enum error_code code,
+                   const char *limit)
 {
     struct reply reply = {
         .head = {.session = request->frame->session, .request_id = request->frame->request_id}};
@@ -177,26 +176,39 @@ static bool is_repeat(struct model *model, const struct model_request *request)
         }
         return frame->request_id < session->below;
     }
-    if (answer->is_freed) {
-        refuse(model, request, ERROR_TOO_OLD, NULL);
-    } else if (answer->digest != frame->ops_digest) {
+    if (answer->digest != frame->ops_digest) {
         refuse(model, request, ERROR_REQUEST_ID_REUSED, NULL);
+    } else if (answer->is_freed) {
+        refuse(model, request, ERROR_TOO_OLD, NULL);
     } else if (!answer->is_decided) {
         move_parked(model, request);
     } else if (answer->is_read) {
         return false;
     } else {
-        model->port.send(model->port.context, request->from,
-                         bytes_of(answer->data, answer->size), false);
+        model->port.send(model->port.context, request->from, bytes_of(answer->data, answer->size),
+                         false);
     }
     return true;
 }
 
+/* What an answer may cost beyond its bytes. */
+#define ANSWER_COST_MOST 256
+
+/* The most that the remembered answers of a session can come to. */
 static uint64_t answers_bytes(const struct model_session *session)
 {
     uint64_t sum = 0;
     for (size_t i = 0; i < session->answers.count; i++) {
-        sum += ((struct model_answer *) list_at(&session->answers, i))->size;
+        sum += ((struct model_answer *) list_at(&session->answers, i))->size + ANSWER_COST_MOST;
+    }
+    return sum;
+}
+
+static uint64_t all_answers_bytes(const struct model *model)
+{
+    uint64_t sum = 0;
+    for (size_t i = 0; i < model->sessions.count; i++) {
+        sum += answers_bytes(list_at(&model->sessions, i));
     }
     return sum;
 }
@@ -208,10 +220,7 @@ static const char *replies_full(const struct model *model, const struct model_re
     if (request->seen == NULL || request->seen->head.error.code != ERROR_FULL) {
         return NULL;
     }
-    uint64_t all = 0;
-    for (size_t i = 0; i < model->sessions.count; i++) {
-        all += answers_bytes(list_at(&model->sessions, i));
-    }
+    uint64_t all = all_answers_bytes(model);
     uint64_t own = answers_bytes(model_find_session(model, request->frame->session));
     uint64_t parked = model->parked.count * FRAME_BYTES_MAX;
     const char *limit = request->seen->head.error.limit;
@@ -228,20 +237,41 @@ static const char *replies_full(const struct model *model, const struct model_re
 
 /* ---- applying ---- */
 
+static uint64_t rest(uint64_t limit, uint64_t used)
+{
+    return used < limit ? limit - used : 0;
+}
+
+/* What a reply may take at the least: no more than may be remembered, where it has to be, and room may be
+ * kept for the answers of what is parked. */
+static uint64_t reply_room(const struct model *model, const struct model_request *request)
+{
+    const struct limits *limits = &model->config.limits;
+    const struct model_session *session = model_find_session(model, request->frame->session);
+    if (session == NULL || !is_mutating(request->frame)) {
+        return FRAME_BYTES_MAX;
+    }
+    uint64_t parked = model->parked.count * FRAME_BYTES_MAX;
+    uint64_t own = rest(limits->replies_session_bytes, answers_bytes(session) + parked);
+    uint64_t all = rest(limits->replies_bytes, all_answers_bytes(model) + parked);
+    uint64_t least = own < all ? own : all;
+    return least < FRAME_BYTES_MAX ? least : FRAME_BYTES_MAX;
+}
+
 /* Where the real registry stopped for want of room, if it had to: no result of one op, but a list of
  * many, is longer than this. */
 #define RESULT_BYTES_ENOUGH 2600
 
-static bool has_room(const struct model_request *request, const struct op *op, size_t used)
+static bool has_room(const struct model *model, const struct model_request *request,
+                     const struct op *op, size_t used)
 {
     const struct reply *seen = request->seen;
     size_t i = request->index;
-    if (seen == NULL || i >= seen->results_count ||
-        seen->results[i].answer != ANSWER_NOT_APPLIED) {
+    if (seen == NULL || i >= seen->results_count || seen->results[i].answer != ANSWER_NOT_APPLIED) {
         return true;
     }
     size_t later = 4 * (request->frame->ops_count - 1 - i);
-    size_t left = FRAME_BYTES_MAX - used > later ? FRAME_BYTES_MAX - used - later : 0;
+    uint64_t left = rest(reply_room(model, request), used + later);
     bool is_long = op->kind == OP_STATS || op->kind == OP_CANCEL;
     return left >= (is_long ? FRAME_BYTES_MAX : RESULT_BYTES_ENOUGH);
 }
@@ -256,14 +286,13 @@ static bool apply_all(struct model *model, struct model_request *request, struct
         struct result *result = &reply->results[reply->results_count++];
         const struct op *op = &request->frame->ops[i];
         request->index = i;
-        full = full || !has_room(request, op, used);
+        full = full || !has_room(model, request, op, used);
         if (full) {
             *result = (struct result){.answer = ANSWER_NOT_APPLIED};
         } else if (!model_apply(model, request, op, result)) {
             return false;
         }
         used += reply_write_result(result, scratch, FRAME_BYTES_MAX);
-        model_settle(model);
     }
     return true;
 }
@@ -348,5 +377,12 @@ void model_frame(struct model *model, const struct reply_to *from, const struct 
     }
     if (frame->session == 0 || enter_session(model, &request)) {
         apply_frame(model, &request);
+    }
+    if (request.closed != 0) {
+        model_lose_parked(model, request.closed, true);
+    }
+    model_settle(model);
+    if (request.closed != 0) {
+        model_session_end(model, request.closed);
     }
 }

@@ -36,9 +36,8 @@ bool model_targets_update(const struct model *model, struct model_parked *parked
     for (size_t i = 0; i < parked->targets.count; i++) {
         struct model_target *target = list_at(&parked->targets, i);
         const struct model_op *op =
-            target->settled
-                ? NULL
-                : model_find_op(model, parked->space, parked->key, target->result.gen);
+            target->settled ? NULL
+                            : model_find_op(model, parked->space, parked->key, target->result.gen);
         if (op != NULL) {
             target->result.level = op->level;
             target->result.outcome = op->outcome;
@@ -52,16 +51,35 @@ bool model_targets_update(const struct model *model, struct model_parked *parked
     return settled;
 }
 
+/* A session's operations end one after the other, and a parked cancel may be answered in the middle of
+ * that: a gen that has the level already may be reported as not ended yet. */
+static void follow_sweep(const struct model *model, const struct model_parked *parked,
+                         const struct result *theirs, struct gen_result *gen)
+{
+    const struct model_op *op = model_find_op(model, parked->space, parked->key, gen->gen);
+    bool just_lost = op != NULL && op->outcome == OUTCOME_OWNER_LOST &&
+                     op->ended_ms == model->now_ms && gen->level >= parked->level;
+    for (size_t i = 0; just_lost && i < theirs->gens_count; i++) {
+        if (theirs->gens[i].gen == gen->gen && theirs->gens[i].outcome == OUTCOME_UNSET) {
+            gen->outcome = OUTCOME_UNSET;
+        }
+    }
+}
+
 void model_cancel_result(struct model *model, const struct model_parked *parked,
                          struct result *result)
 {
     size_t count = parked->targets.count;
+    const struct reply *seen = model->port.seen(model->port.context, &parked->to);
     struct gen_result *gens = arena_take(&model->arena, count * sizeof *gens);
     *result = (struct result){
         .answer = parked->answer, .gens = gens, .gens_count = count, .level = LEVEL_STOPPED};
     for (size_t i = 0; i < count; i++) {
         const struct model_target *target = list_at(&parked->targets, i);
         gens[i] = target->result;
+        if (seen != NULL && seen->results_count == 1) {
+            follow_sweep(model, parked, &seen->results[0], &gens[i]);
+        }
         if (gens[i].level < result->level) {
             result->level = gens[i].level;
         }
@@ -69,6 +87,7 @@ void model_cancel_result(struct model *model, const struct model_parked *parked,
             result->no_owner = true;
         }
     }
+    result->gen = gens[0].gen;
     if (count == 1) {
         result->outcome = gens[0].outcome;
     }
@@ -108,8 +127,8 @@ static void cut_notices(const struct reply *seen, struct result *result)
     }
 }
 
-void model_notices(struct model *model, uint64_t session, uint64_t after,
-                   const struct reply *seen, struct result *result)
+void model_notices(struct model *model, uint64_t session, uint64_t after, const struct reply *seen,
+                   struct result *result)
 {
     struct notice *notices = arena_take(&model->arena, 2 * model->ops.count * sizeof *notices);
     *result = (struct result){.answer = ANSWER_NOTICES, .notices = notices};
@@ -131,10 +150,16 @@ void model_notices(struct model *model, uint64_t session, uint64_t after,
 bool model_wait_result(const struct model *model, const struct model_parked *wait,
                        struct result *result)
 {
+    if (wait->outcome != OUTCOME_UNSET) {
+        *result = (struct result){.answer = ANSWER_ENDED,
+                                  .gen = wait->gen,
+                                  .outcome = wait->outcome,
+                                  .cause = wait->cause};
+        return true;
+    }
     const struct model_op *op = model_find_op(model, wait->space, wait->key, wait->gen);
     ASSERT(op != NULL);
-    *result = (struct result){
-        .answer = ANSWER_TIMED_OUT, .gen = op->gen, .cause = op->cause};
+    *result = (struct result){.answer = ANSWER_TIMED_OUT, .gen = op->gen, .cause = op->cause};
     if (!model_op_is_live(op)) {
         result->answer = ANSWER_ENDED;
         result->outcome = op->outcome;
@@ -150,18 +175,32 @@ bool model_wait_result(const struct model *model, const struct model_parked *wai
 
 /* ---- settling ---- */
 
+/* With its result, or, where that is NULL, with the news that its session is lost. */
 static void answer_parked(struct model *model, size_t index, struct result *result)
 {
     struct model_parked parked = *parked_at(model, index);
     struct reply reply = {
         .head = {.session = parked.session, .request_id = parked.request_id},
         .results = result,
-        .results_count = 1,
+        .results_count = result == NULL ? 0 : 1,
     };
+    if (result == NULL) {
+        reply.head.error = (struct error){.code = ERROR_SESSION_LOST, .text = "(a sentence)"};
+    }
     parked_at(model, index)->targets = (struct list){0};
     model_parked_remove(model, index);
     model_reply(model, &parked.to, &reply);
     list_fini(&parked.targets);
+}
+
+/* A frame that cancels an operation and closes its owner's session: whoever waits may be told of the one
+ * or of the other. */
+static bool saw_later_end(const struct model *model, const struct model_parked *wait,
+                          const struct result *result)
+{
+    const struct reply *seen = model->port.seen(model->port.context, &wait->to);
+    return result->answer == ANSWER_CANCELLING && seen != NULL && seen->results_count == 1 &&
+           seen->results[0].answer == ANSWER_ENDED;
 }
 
 /* Whether it is decided; then *result is its answer. */
@@ -170,7 +209,7 @@ static bool parked_is_decided(struct model *model, struct model_parked *parked,
 {
     switch (parked->kind) {
     case OP_WAIT:
-        return model_wait_result(model, parked, result);
+        return model_wait_result(model, parked, result) && !saw_later_end(model, parked, result);
     case OP_POLL:
         model_notices(model, parked->session, parked->after,
                       model->port.seen(model->port.context, &parked->to), result);
@@ -184,12 +223,46 @@ static bool parked_is_decided(struct model *model, struct model_parked *parked,
     }
 }
 
+/* What a session's end, and what is decided in the same moment, do to its own parked requests: which comes
+ * first is open. */
+static bool was_lost(const struct model *model, const struct model_parked *parked)
+{
+    const struct reply *seen = model->port.seen(model->port.context, &parked->to);
+    return seen == NULL || seen->head.error.code == ERROR_SESSION_LOST;
+}
+
+void model_lose_parked(struct model *model, uint64_t session, bool only_as_seen)
+{
+    for (size_t i = model->parked.count; i > 0; i--) {
+        const struct model_parked *parked = parked_at(model, i - 1);
+        if (parked->session == session && (!only_as_seen || was_lost(model, parked))) {
+            answer_parked(model, i - 1, NULL);
+        }
+    }
+}
+
 void model_settle(struct model *model)
 {
     for (size_t i = model->parked.count; i > 0; i--) {
         struct result result;
         if (parked_is_decided(model, parked_at(model, i - 1), &result)) {
             answer_parked(model, i - 1, &result);
+        }
+    }
+}
+
+void model_note_end(struct model *model, const struct model_op *op)
+{
+    for (size_t i = 0; i < model->parked.count; i++) {
+        struct model_parked *parked = parked_at(model, i);
+        if (parked->kind == OP_POLL || !model_op_is_of(op, parked->space, parked->key)) {
+            continue;
+        }
+        if (parked->kind == OP_CANCEL) {
+            (void) model_targets_update(model, parked);
+        } else if (parked->gen == op->gen) {
+            parked->outcome = op->outcome;
+            parked->cause = op->cause;
         }
     }
 }
@@ -229,7 +302,6 @@ static void op_due(struct model *model, struct model_op *op)
     if (op->on_expiry == ON_EXPIRY_CANCEL && op->state == STATE_LIVE) {
         struct cause cause = {.code = CAUSE_DEADLINE};
         (void) model_cancel(model, op, &cause);
-        model_settle(model);
         return;
     }
     model_end(model, op, OUTCOME_EXPIRED, false);
@@ -301,6 +373,7 @@ void model_advance(struct model *model, uint64_t now_ms)
         } else {
             model_timed_out(model, due.parked - 1);
         }
+        model_settle(model);
     }
     model->now_ms = now_ms;
     model_memory_trim(model);

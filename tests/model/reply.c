@@ -71,10 +71,8 @@ static void put_error(struct writer *writer, const struct error *error)
     if (error->code == ERROR_UNSET) {
         return;
     }
-    bool spoken = error->text != NULL && error->text[0] != '\0';
-    ASSERT(spoken);
-    ASSERT(error->field == NULL || error->field[0] == '\0' ||
-           strstr(error->text, error->field) != NULL);
+    ASSERT(error->text != NULL && error->text[0] != '\0');
+    ASSERT(error->code != ERROR_FIELD || strstr(error->text, error->field) != NULL);
     /* Which field is to blame is open, but where its own range was left. */
     put_text(writer, error->code == ERROR_FIELD ? error->field : NULL);
     put_text(writer, error->limit);
@@ -167,21 +165,14 @@ static void put_lists(struct writer *writer, const struct result *result)
     put_u64(writer, result->count);
 }
 
-#define FLAG_NO_OWNER 1U
-#define FLAG_CANCELLED 2U
-#define FLAG_BY_OWNER 4U
-#define FLAG_MORE 8U
-#define FLAG_OPENED 16U
-#define FLAG_LISTS 32U
-
 static unsigned flags_of(const struct result *result)
 {
     bool lists = result->gens_count > 0 || result->notices_count > 0 ||
                  result->operations_count > 0 || result->armed_count > 0 ||
                  result->next_cursor > 0 || result->count > 0;
-    return (result->no_owner ? FLAG_NO_OWNER : 0) | (result->cancelled ? FLAG_CANCELLED : 0) |
-           (result->by_owner ? FLAG_BY_OWNER : 0) | (result->more ? FLAG_MORE : 0) |
-           (result->opened != NULL ? FLAG_OPENED : 0) | (lists ? FLAG_LISTS : 0);
+    return (result->no_owner ? REPLY_NO_OWNER : 0U) | (result->cancelled ? REPLY_CANCELLED : 0) |
+           (result->by_owner ? REPLY_BY_OWNER : 0) | (result->more ? REPLY_MORE : 0) |
+           (result->opened != NULL ? REPLY_OPENED : 0) | (lists ? REPLY_LISTS : 0);
 }
 
 size_t reply_write_head(const struct reply_head *head, uint8_t *out, size_t room)
@@ -210,10 +201,10 @@ size_t reply_write_result(const struct result *result, uint8_t *out, size_t room
     put_cause(&writer, &result->cause);
     put_text(&writer, result->limit);
     put_error(&writer, &result->error);
-    if ((flags & FLAG_OPENED) != 0) {
+    if ((flags & REPLY_OPENED) != 0) {
         put_opened(&writer, result->opened);
     }
-    if ((flags & FLAG_LISTS) != 0) {
+    if ((flags & REPLY_LISTS) != 0) {
         put_lists(&writer, result);
     }
     return writer.overflown ? 0 : writer.used;

@@ -19,14 +19,24 @@ struct reply {
     size_t results_count;
 };
 
+/* What a result has, in its second byte; the first is its answer. */
+enum reply_flag {
+    REPLY_NO_OWNER = 1,
+    REPLY_CANCELLED = 2,
+    REPLY_BY_OWNER = 4,
+    REPLY_MORE = 8,
+    REPLY_OPENED = 16,
+    REPLY_LISTS = 32
+};
+
 /* As the registry's port wants them: bytes written, or 0 where `room` is too small. */
 size_t reply_write_head(const struct reply_head *head, uint8_t *out, size_t room);
 size_t reply_write_result(const struct result *result, uint8_t *out, size_t room);
 
 void reply_read(struct reply *reply, struct bytes encoded, struct arena *arena);
 
-/* One line for the head and one for each result. */
-void reply_print(FILE *file, const struct reply *reply);
+/* One line for the head and one for each result, but for those that `other` (may be NULL) has too. */
+void reply_print(FILE *file, const struct reply *reply, const struct reply *other);
 
 /* Bytes with C escapes, for people. */
 void print_bytes(FILE *file, struct bytes bytes);

@@ -62,9 +62,9 @@ static struct error take_error(struct reader *reader)
 {
     struct error error = {.code = take_u8(reader)};
     if (error.code != ERROR_UNSET) {
-        error.text = "(a sentence)";
         error.field = take_text(reader);
         error.limit = take_text(reader);
+        error.text = error.field == NULL ? "(a sentence)" : error.field;
     }
     return error;
 }
@@ -170,11 +170,16 @@ static void take_result(struct reader *reader, struct result *result)
     if (result->answer == ANSWER_NOT_APPLIED) {
         return;
     }
+    static const struct stat_row row = {.name = "rows that were left out"};
     unsigned flags = take_u8(reader);
-    result->no_owner = (flags & 1U) != 0;
-    result->cancelled = (flags & 2U) != 0;
-    result->by_owner = (flags & 4U) != 0;
-    result->more = (flags & 8U) != 0;
+    if (result->answer == ANSWER_STATS) {
+        result->stats = &row;
+        result->stats_count = 1;
+    }
+    result->no_owner = (flags & REPLY_NO_OWNER) != 0;
+    result->cancelled = (flags & REPLY_CANCELLED) != 0;
+    result->by_owner = (flags & REPLY_BY_OWNER) != 0;
+    result->more = (flags & REPLY_MORE) != 0;
     result->gen = take_u64(reader);
     result->state = take_u8(reader);
     result->outcome = take_u8(reader);
@@ -182,10 +187,10 @@ static void take_result(struct reader *reader, struct result *result)
     result->cause = take_cause(reader);
     result->limit = take_text(reader);
     result->error = take_error(reader);
-    if ((flags & 16U) != 0) {
+    if ((flags & REPLY_OPENED) != 0) {
         result->opened = take_opened(reader);
     }
-    if ((flags & 32U) != 0) {
+    if ((flags & REPLY_LISTS) != 0) {
         take_lists(reader, result);
     }
 }
@@ -281,11 +286,11 @@ static void print_lists(FILE *file, const struct result *result)
 
 static void print_result(FILE *file, const struct result *result)
 {
-    (void) fprintf(file, "    %s gen %" PRIu64 " state %d outcome %d level %d%s%s%s%s",
+    (void) fprintf(file, " %s gen %" PRIu64 " state %d outcome %d level %d%s%s%s%s",
                    answer_name(result->answer), result->gen, (int) result->state,
-                   (int) result->outcome, (int) result->level,
-                   result->no_owner ? " no_owner" : "", result->cancelled ? " cancelled" : "",
-                   result->by_owner ? " by_owner" : "", result->more ? " more" : "");
+                   (int) result->outcome, (int) result->level, result->no_owner ? " no_owner" : "",
+                   result->cancelled ? " cancelled" : "", result->by_owner ? " by_owner" : "",
+                   result->more ? " more" : "");
     print_cause(file, &result->cause);
     if (result->limit != NULL) {
         (void) fprintf(file, " limit %s", result->limit);
@@ -294,7 +299,8 @@ static void print_result(FILE *file, const struct result *result)
         print_error(file, &result->error);
     }
     if (result->opened != NULL) {
-        (void) fprintf(file, " opened{%" PRIx64 " epoch %" PRIu64 " grace %u finished %u parked %u%s",
+        (void) fprintf(file,
+                       " opened{%" PRIx64 " epoch %" PRIu64 " grace %u finished %u parked %u%s",
                        result->opened->session, result->opened->epoch, result->opened->grace_ms,
                        result->opened->finished_ms, result->opened->parked_max,
                        result->opened->resumed ? " resumed " : " ");
@@ -309,7 +315,15 @@ static void print_result(FILE *file, const struct result *result)
     (void) fputc('\n', file);
 }
 
-void reply_print(FILE *file, const struct reply *reply)
+static bool results_equal(const struct result *a, const struct result *b)
+{
+    static uint8_t encoded[2][FRAME_BYTES_MAX];
+    size_t size = reply_write_result(a, encoded[0], FRAME_BYTES_MAX);
+    return size == reply_write_result(b, encoded[1], FRAME_BYTES_MAX) &&
+           memcmp(encoded[0], encoded[1], size) == 0;
+}
+
+void reply_print(FILE *file, const struct reply *reply, const struct reply *other)
 {
     (void) fprintf(file, "    reply of session %" PRIx64 " id %" PRIu64, reply->head.session,
                    reply->head.request_id);
@@ -317,7 +331,11 @@ void reply_print(FILE *file, const struct reply *reply)
         print_error(file, &reply->head.error);
     }
     (void) fputc('\n', file);
-    for (size_t i = 0; i < reply->results_count && i < 40; i++) {
-        print_result(file, &reply->results[i]);
+    for (size_t i = 0; i < reply->results_count; i++) {
+        if (other == NULL || i >= other->results_count ||
+            !results_equal(&reply->results[i], &other->results[i])) {
+            (void) fprintf(file, "    %zu:", i);
+            print_result(file, &reply->results[i]);
+        }
     }
 }

@@ -184,10 +184,14 @@ static void note_answers(struct round *round, const struct frame *frame, const s
     bool known = reply->head.error.code == ERROR_UNSET ||
                  coverage_note_refusal(round->coverage, &reply->head.error);
     for (size_t i = 0; i < reply->results_count && i < frame->ops_count; i++) {
-        known = coverage_note(round->coverage, frame->ops[i].kind, &reply->results[i]) && known;
+        if (!coverage_note(round->coverage, frame->ops[i].kind, &reply->results[i])) {
+            known = false;
+            (void) fprintf(stderr, "result %zu, op of kind %d\n", i, (int) frame->ops[i].kind);
+        }
     }
     if (!known) {
         fail(round, "the contract knows no such answer");
+        reply_print(stderr, reply, NULL);
     }
 }
 
@@ -237,7 +241,8 @@ static void list_page(struct round *round)
         return;
     }
     if (!lister->is_walking) {
-        struct op op = {.kind = OP_LIST, .space = script_space(script, (unsigned) script_below(script, 6))};
+        struct op op = {.kind = OP_LIST,
+                        .space = script_space(script, (unsigned) script_below(script, 6))};
         op.space = op.space.size == 0 ? bytes_of_string("default") : op.space;
         op.as.list.state = (uint32_t) script_below(script, STATE_END);
         op.as.list.page_size = 1 + (uint32_t) script_below(script, 5);
@@ -277,7 +282,7 @@ static void step(struct round *round)
     } else if (chance < 228) {
         link_pause(round);
         note_replies(round, NULL);
-    } else if (chance < 230) {
+    } else if (chance < 233) {
         round->epoch_refused = !round->epoch_refused;
     } else {
         send_frame(round);
@@ -329,6 +334,7 @@ static void round_start(struct round *round)
     const struct model_port ours = {
         .context = round, .send = our_send, .seen = seen, .next_epoch = next_epoch};
     round->epoch_next = 5;
+    round->epoch_refused = round->config->seed % 2 == 0;
     round->model = model_new(&config, &ours);
     round->registry = registry_new(&config, &theirs);
     ASSERT(round->registry != NULL);

@@ -22,9 +22,9 @@ struct round {
     struct model *model;
     struct script script;
     struct lister lister;
-    struct outbox theirs; /* the real registry's replies of this step */
-    struct outbox ours;   /* the model's */
-    struct arena arena;   /* decoded replies of this step */
+    struct outbox theirs;  /* the real registry's replies of this step */
+    struct outbox ours;    /* the model's */
+    struct arena arena;    /* decoded replies of this step */
     struct arena borrowed; /* what the real registry may look at for the call alone */
     struct coverage *coverage;
     uint64_t step;

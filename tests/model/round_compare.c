@@ -5,7 +5,6 @@
 #include "base/check.h"
 
 #include <inttypes.h>
-#include <stdarg.h>
 #include <string.h>
 
 static bool find_equal(struct round *round, const struct sent *ours)
@@ -22,15 +21,58 @@ static bool find_equal(struct round *round, const struct sent *ours)
     return false;
 }
 
+/* Without the results that the other side's reply to the same request has as well, if there is one. */
 static void print_sent(struct round *round, const struct outbox *outbox, const struct sent *sent,
                        const char *who)
 {
     struct reply reply;
+    struct reply other;
+    const struct outbox *others = outbox == &round->theirs ? &round->ours : &round->theirs;
+    const struct sent *twin = sent->matched ? NULL : outbox_find(others, &sent->to);
     reply_read(&reply, outbox_bytes(outbox, sent), &round->arena);
-    (void) fprintf(stderr, "  %s, to link %" PRIu64 " route %u%s, %zu bytes:\n", who,
-                   sent->to.link, sent->to.route[0], sent->optional ? " (optional)" : "",
-                   sent->size);
-    reply_print(stderr, &reply);
+    if (twin != NULL) {
+        reply_read(&other, outbox_bytes(others, twin), &round->arena);
+    }
+    (void) fprintf(stderr, "  %s, to link %" PRIu64 " route %u%s, %zu bytes:\n", who, sent->to.link,
+                   sent->to.route[0], sent->optional ? " (optional)" : "", sent->size);
+    reply_print(stderr, &reply, twin == NULL ? NULL : &other);
+}
+
+/* What the model holds, a line for each operation. */
+static void print_operations(const struct model *model)
+{
+    (void) fprintf(stderr, "  the model at %" PRIu64 " ms, memory short until %" PRIu64 ":\n",
+                   model->now_ms, model->dropped_until_ms);
+    for (size_t i = 0; i < model->ops.count; i++) {
+        const struct model_op *op = model_op_at(model, i);
+        (void) fprintf(stderr,
+                       "    gen %" PRIu64 " state %d outcome %d level %d owner %" PRIx64
+                       " ttl end %" PRId64 " ended %" PRIu64 " as number %" PRIu64 "%s ",
+                       op->gen, (int) op->state, (int) op->outcome, (int) op->level, op->owner,
+                       (int64_t) op->ttl_end_ms, op->ended_ms, op->ended_order,
+                       model_op_is_pinned(op) ? " pinned" : "");
+        print_bytes(stderr, op->space);
+        print_bytes(stderr, op->key);
+        (void) fputc('\n', stderr);
+    }
+}
+
+static void print_sessions(const struct model *model)
+{
+    for (size_t i = 0; i < model->sessions.count; i++) {
+        const struct model_session *session = list_at(&model->sessions, i);
+        size_t bytes = 0;
+        for (size_t j = 0; j < session->answers.count; j++) {
+            bytes += ((struct model_answer *) list_at(&session->answers, j))->size;
+        }
+        (void) fprintf(stderr,
+                       "    session %" PRIx64 " link %" PRIu64 " silent at %" PRId64
+                       " lost at %" PRId64 " below %" PRIu64 " answers %zu of %zu bytes\n",
+                       session->number, session->link, (int64_t) session->silence_end_ms,
+                       (int64_t) session->grace_end_ms, session->below, session->answers.count,
+                       bytes);
+    }
+    (void) fprintf(stderr, "    parked %zu, armed %zu\n", model->parked.count, model->armed.count);
 }
 
 static void complain(struct round *round)
@@ -38,6 +80,10 @@ static void complain(struct round *round)
     if (!round->failed) {
         (void) fprintf(stderr, "disagreement at step %" PRIu64 " of seed %" PRIu64 " (%s)\n",
                        round->step, round->config->seed, round->config->mode->name);
+    }
+    if (!round->failed && round->step >= round->config->trace_from) {
+        print_operations(round->model);
+        print_sessions(round->model);
     }
     round->failed = true;
     for (size_t i = 0; i < round->theirs.sent.count; i++) {
@@ -57,7 +103,9 @@ static void trace_replies(struct round *round)
 {
     for (size_t i = 0; i < round->theirs.sent.count && round->step >= round->config->trace_from;
          i++) {
-        print_sent(round, &round->theirs, outbox_at(&round->theirs, i), "answer");
+        struct sent sent = *outbox_at(&round->theirs, i);
+        sent.matched = true; /* to be printed whole */
+        print_sent(round, &round->theirs, &sent, "answer");
     }
 }
 
@@ -125,90 +173,4 @@ struct frame round_borrowed_frame(struct round *round, const struct frame *frame
     copy.answered = arena_copy(&round->borrowed, frame->answered,
                                frame->answered_count * sizeof *frame->answered);
     return copy;
-}
-
-/* ---- the trace ---- */
-
-void round_trace(const struct round *round, const char *format, ...)
-{
-    va_list arguments;
-    if (round->step < round->config->trace_from) {
-        return;
-    }
-    (void) fprintf(stderr, "[%" PRIu64 "] ", round->step);
-    va_start(arguments, format);
-    (void) vfprintf(stderr, format, arguments);
-    va_end(arguments);
-    (void) fputc('\n', stderr);
-}
-
-static void trace_op(const struct op *op)
-{
-    static const char *const names[OP_END] = {
-        "(unknown)", "open", "store", "cancel", "delete", "touch", "poll",  "wait",
-        "get",       "list", "count", "armed",  "disarm", "ping",  "stats", "close",
-    };
-    (void) fprintf(stderr, "    %s ", names[op->kind]);
-    print_bytes(stderr, op->space);
-    print_bytes(stderr, op->key);
-    (void) fprintf(stderr, " gen %" PRIu64, op->gen);
-    switch (op->kind) {
-    case OP_OPEN:
-        (void) fprintf(stderr, " heartbeat %u resume %" PRIx64, op->as.open.heartbeat_ms,
-                       op->as.open.resume_session);
-        break;
-    case OP_STORE:
-        (void) fprintf(stderr, " policy %u ttl %u on_expiry %u stop_grace %u on_owner_loss %u",
-                       op->as.store.policy, op->as.store.ttl_ms, op->as.store.on_expiry,
-                       op->as.store.stop_grace_ms, op->as.store.on_owner_loss);
-        break;
-    case OP_CANCEL:
-        (void) fprintf(stderr, " code %u level %u deadline %u arm %u after %" PRIu64,
-                       op->as.cancel.cause_code, op->as.cancel.level, op->as.cancel.deadline_ms,
-                       op->as.cancel.arm_ttl_ms, op->as.cancel.after_gen);
-        break;
-    case OP_DELETE:
-        (void) fprintf(stderr, " outcome %u", op->as.delete.outcome);
-        break;
-    case OP_TOUCH:
-        (void) fprintf(stderr, " ttl %u", op->as.touch.ttl_ms);
-        break;
-    case OP_WAIT:
-        (void) fprintf(stderr, " until %u deadline %u", op->as.wait.until,
-                       op->as.wait.deadline_ms);
-        break;
-    case OP_POLL:
-        (void) fprintf(stderr, " after %" PRIu64 " wait %u", op->as.poll.after,
-                       op->as.poll.wait_ms);
-        for (size_t i = 0; i < op->as.poll.acks_count; i++) {
-            (void) fprintf(stderr, " ack %" PRIu64 "/%u", op->as.poll.acks[i].gen,
-                           op->as.poll.acks[i].kind);
-        }
-        break;
-    case OP_LIST:
-    case OP_COUNT:
-        (void) fprintf(stderr, " state %u owner %" PRIx64 " cursor %" PRIx64 " page %u",
-                       op->as.list.state, op->as.list.owner, op->as.list.cursor,
-                       op->as.list.page_size);
-        break;
-    default:
-        break;
-    }
-    (void) fputc('\n', stderr);
-}
-
-void round_trace_frame(const struct round *round, const struct script_request *request)
-{
-    const struct frame *frame = &request->frame;
-    if (round->step < round->config->trace_from) {
-        return;
-    }
-    round_trace(round,
-                "frame on link %" PRIu64 " route %u: session %" PRIx64 " id %" PRIu64
-                " below %" PRIu64 " answered %zu ops %zu",
-                request->from.link, request->from.route[0], frame->session, frame->request_id,
-                frame->answered_below, frame->answered_count, frame->ops_count);
-    for (size_t i = 0; i < frame->ops_count && i < 30; i++) {
-        trace_op(&frame->ops[i]);
-    }
 }

@@ -21,8 +21,12 @@ struct script_mode {
     unsigned keys_count;
     unsigned spaces_count;
     unsigned clients_max;
-    unsigned burst_percent; /* of frames: hundreds of ops */
-    bool one_client_a_link; /* so that no two sessions ever end in the same millisecond */
+    unsigned burst_percent;    /* of frames: hundreds of ops */
+    unsigned burst_ops;        /* at most, and 40 */
+    unsigned store_percent;    /* of ops: stores beyond the usual */
+    unsigned answered_percent; /* of frames: say which answers may be forgotten */
+    unsigned steps_percent;    /* of a round's usual steps; 0: all */
+    bool one_client_a_link;    /* so that no two sessions ever end in the same millisecond */
     bool long_strings;
 };
 
@@ -64,6 +68,7 @@ struct script {
     struct model *model; /* read for what is there to aim at; never written */
     uint64_t random;
     uint64_t now_ms;
+    bool is_bursting; /* so many stores that their ttls would meet: none gets one */
     uint64_t links_given;
     uint64_t digests_given;
     uint64_t routes_given;
@@ -93,6 +98,12 @@ bool script_next_request(struct script *script, struct script_request *request);
 uint64_t script_link_added(struct script *script);
 void script_link_removed(struct script *script, uint64_t link);
 struct script_link *script_any_link(struct script *script);
+
+/* Whether a session is bound to the link. */
+bool script_link_carries_client(const struct script *script, uint64_t link);
+
+/* A number that no client has: its heartbeat's place among the 64 ms. */
+unsigned script_free_slot(const struct script *script);
 
 /* Whether this link may go down now without two sessions ending in the same millisecond. */
 bool script_may_go_down(const struct script *script, uint64_t link);

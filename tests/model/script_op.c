@@ -7,7 +7,11 @@
 
 /* ---- strings: static, for the model borrows them for good ---- */
 
-static const char *const spaces[] = {"", "default", "a", "b.c-D_9", "default",
+static const char *const spaces[] = {"",
+                                     "default",
+                                     "a",
+                                     "b.c-D_9",
+                                     "default",
                                      "0123456789012345678901234567890123456789"
                                      "012345678901234567890123"};
 
@@ -181,12 +185,15 @@ static void make_store(struct script *script, const struct script_client *client
     (void) client;
     op->key = any_key(script);
     op->as.store.policy = (uint32_t) script_below(script, POLICY_END);
+    if (script->mode->keys_count == 1 && script_percent(script, 90)) {
+        op->as.store.policy = POLICY_JOIN;
+    }
     op->as.store.on_expiry = (uint32_t) script_below(script, ON_EXPIRY_END);
     op->as.store.meta = any_meta(script);
     if (script_percent(script, 40)) {
         op->as.store.stop_grace_ms = duration(script, 0, 12, PLACE_STOP_GRACE);
     }
-    if (script_percent(script, 60) && script_is_aligned(script)) {
+    if (script_percent(script, 60) && script_is_aligned(script) && !script->is_bursting) {
         op->as.store.ttl_ms = any_ttl(script, op->as.store.stop_grace_ms);
         op->as.store.on_owner_loss = (uint32_t) script_below(script, ON_OWNER_LOSS_END);
     }
@@ -201,8 +208,7 @@ static void make_cancel(struct script *script, const struct script_client *clien
         op->gen = 0;
     }
     if (op->gen == 0 && script_percent(script, 45)) {
-        op->as.cancel.arm_ttl_ms =
-            1 + (uint32_t) script_below(script, script->limits.finished_ms);
+        op->as.cancel.arm_ttl_ms = 1 + (uint32_t) script_below(script, script->limits.finished_ms);
     }
     op->as.cancel.cause_code = (uint32_t) script_below(script, CAUSE_SUPERSEDED);
     op->as.cancel.cause.text = any_text(script, CAUSE_TEXT_BYTES_MAX);
@@ -223,8 +229,7 @@ static void make_touch(struct script *script, const struct script_client *client
 {
     aim(script, client, op);
     const struct model_op *found = model_find_op(script->model, op->space, op->key, op->gen);
-    op->as.touch.ttl_ms =
-        any_ttl(script, found == NULL ? 0 : found->stop_grace_ms);
+    op->as.touch.ttl_ms = any_ttl(script, found == NULL ? 0 : found->stop_grace_ms);
 }
 
 static void make_poll(struct script *script, const struct script_client *client, struct op *op)
@@ -236,8 +241,8 @@ static void make_poll(struct script *script, const struct script_client *client,
         const struct model_op *found = model_op_at(script->model, i);
         bool own = client != NULL && found->owner == client->number;
         if (script_percent(script, own ? percent : 1)) {
-            acks[count++] = (struct notice_ack){
-                .gen = found->gen, .kind = 1 + (uint32_t) script_below(script, 2)};
+            acks[count++] = (struct notice_ack){.gen = found->gen,
+                                                .kind = 1 + (uint32_t) script_below(script, 2)};
         }
     }
     op->as.poll.acks = acks;
@@ -249,8 +254,8 @@ static void make_poll(struct script *script, const struct script_client *client,
         op->as.poll.after = session->notices_last > back ? session->notices_last - back : 0;
     }
     if (script_percent(script, 70) && script_is_aligned(script)) {
-        op->as.poll.wait_ms = script_percent(script, 5) ? 25000 + 64000
-                                                        : duration(script, 0, 40, PLACE_POLL);
+        op->as.poll.wait_ms =
+            script_percent(script, 5) ? 25000 + 64000 : duration(script, 0, 40, PLACE_POLL);
     }
 }
 
@@ -332,11 +337,13 @@ static enum op_kind any_kind(struct script *script, bool alone)
     }
 }
 
-void script_op(struct script *script, const struct script_client *client, bool alone,
-               struct op *op)
+void script_op(struct script *script, const struct script_client *client, bool alone, struct op *op)
 {
     bool misplaced = !alone && script_below(script, 300) == 0;
     *op = (struct op){.kind = any_kind(script, alone || misplaced)};
+    if (script_percent(script, script->mode->store_percent)) {
+        op->kind = OP_STORE;
+    }
     op->space = script_space(script, (unsigned) script_below(script, 6));
     if (makers[op->kind].make != NULL) {
         makers[op->kind].make(script, client, op);
@@ -348,10 +355,14 @@ void script_op(struct script *script, const struct script_client *client, bool a
 
 void script_filler(struct script *script, struct op *op)
 {
-    static const enum op_kind kinds[] = {OP_GET, OP_GET, OP_GET, OP_GET, OP_COUNT, OP_PING};
-    *op = (struct op){.kind = kinds[script_below(script, 6)]};
-    if (op->kind == OP_GET) {
-        make_get(script, NULL, op);
+    static const enum op_kind kinds[] = {OP_GET,   OP_GET,  OP_GET,   OP_GET,    OP_GET,
+                                         OP_COUNT, OP_PING, OP_STATS, OP_DISARM, OP_UNKNOWN};
+    *op = (struct op){.kind = kinds[script_below(script, 10)]};
+    if (script->mode->keys_count == 1) {
+        op->kind = OP_STORE;
+    }
+    if (makers[op->kind].make != NULL) {
+        makers[op->kind].make(script, NULL, op);
     }
 }
 
@@ -359,14 +370,18 @@ void script_filler(struct script *script, struct op *op)
 
 static struct bytes bad_text(struct script *script, size_t size_max)
 {
-    static const char *const texts[] = {"a\nline", "\xff", "cut \xc3", "\xed\xa0\x80", "\xc0\x80",
-                                        "\x7f"};
+    static const char *const texts[] = {"a\nline",      "\xff",     "cut \xc3",
+                                        "\xed\xa0\x80", "\xc0\x80", "\x7f"};
     uint64_t number = script_below(script, 7);
     return number < 6 ? bytes_of_string(texts[number]) : bytes_of(letters, size_max + 1);
 }
 
 static void spoil_cancel(struct script *script, struct op *op)
 {
+    if (op->as.cancel.level > LEVEL_RECORDED && script_percent(script, 20)) {
+        op->as.cancel.level = LEVEL_END;
+        return;
+    }
     switch (script_below(script, 8)) {
     case 0:
         op->as.cancel.cause_code = CAUSE_SUPERSEDED + (uint32_t) script_below(script, 5);

@@ -49,14 +49,17 @@ static bool play_all(uint64_t seed, uint64_t steps, struct coverage *coverage)
 {
     uint64_t round_steps = steps / 16 < ROUND_STEPS ? steps / 16 + 1 : ROUND_STEPS;
     uint64_t number = 0;
-    for (uint64_t done = 0; done < steps; done += round_steps, number++) {
+    for (uint64_t done = 0; done < steps; number++) {
+        const struct script_mode *mode = &script_modes[number % script_modes_count];
+        uint64_t percent = mode->steps_percent == 0 ? 100 : mode->steps_percent;
         struct round_config config = {
-            .mode = &script_modes[number % script_modes_count],
+            .mode = mode,
             .seed = seed + number,
-            .steps = round_steps,
+            .steps = round_steps * percent / 100 + 1,
             .check_every = number % 8 < 4 ? 1 : 64,
             .trace_from = UINT64_MAX,
         };
+        done += config.steps;
         if (!play(&config, coverage)) {
             return false;
         }

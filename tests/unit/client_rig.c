@@ -137,19 +137,30 @@ bool rig_has(const struct rig *rig, Canceld__V1__Op__OpCase kind)
     return false;
 }
 
+static struct rig_frame frame_remove(struct rig *rig, size_t index)
+{
+    struct rig_frame frame = rig->frames[index];
+
+    rig->frames_count--;
+    memmove(&rig->frames[index], &rig->frames[index + 1],
+            (rig->frames_count - index) * sizeof rig->frames[0]);
+    return frame;
+}
+
 struct rig_frame rig_take(struct rig *rig, Canceld__V1__Op__OpCase kind)
 {
-    for (size_t i = 0; i < rig->frames_count; i++) {
-        struct rig_frame frame = rig->frames[i];
-
-        if (frame.frame->ops[0]->op_case != kind)
-            continue;
-        rig->frames_count--;
-        memmove(&rig->frames[i], &rig->frames[i + 1],
-                (rig->frames_count - i) * sizeof rig->frames[0]);
-        return frame;
-    }
+    for (size_t i = 0; i < rig->frames_count; i++)
+        if (rig->frames[i].frame->ops[0]->op_case == kind)
+            return frame_remove(rig, i);
     test_failed(__FILE__, __LINE__, "no such frame was sent");
+}
+
+bool rig_take_first(struct rig *rig, struct rig_frame *frame_out)
+{
+    if (rig->frames_count == 0)
+        return false;
+    *frame_out = frame_remove(rig, 0);
+    return true;
 }
 
 /* ---- the daemon's side ---- */

@@ -60,6 +60,8 @@ void rig_ready(struct rig *rig, uint64_t session, uint64_t epoch, bool resumed);
 
 /* The oldest frame with an op of this kind, taken out; it must be there. The frame's messages stay the rig's. */
 struct rig_frame rig_take(struct rig *rig, Canceld__V1__Op__OpCase kind);
+/* The oldest frame of all, taken out; false where there is none. */
+bool rig_take_first(struct rig *rig, struct rig_frame *frame_out);
 bool rig_has(const struct rig *rig, Canceld__V1__Op__OpCase kind);
 
 /* Forgets what was sent. */

@@ -137,6 +137,21 @@ void server_answer_parked(struct server *server, size_t size)
     order_run(server, &(struct order){.run = run_answer_parked, .size = size});
 }
 
+static void run_hold(struct server *server, struct order *order)
+{
+    (void) server;
+    (void) order;
+    struct pollfd none = {.fd = -1};
+    CHECK_EQ(poll(&none, 1, 300), 0);
+}
+
+void server_hold(struct server *server)
+{
+    static struct order order; /* Nobody waits for its end. */
+    order = (struct order){.run = run_hold, .message.kind = MESSAGE_KIND_FIRST};
+    CHECK_EQ(actor_tell(server->system, server->address, &order.message), STATUS_OK);
+}
+
 static void run_parked(struct server *server, struct order *order)
 {
     order->size = server->parked_count;

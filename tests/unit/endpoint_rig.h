@@ -86,6 +86,9 @@ void server_answer_parked(struct server *server, size_t size);
 /* The same a moment later, from a sweep that no message comes before. */
 void server_answer_parked_later(struct server *server, size_t size);
 
+/* Has the loop do nothing for a while, from about now on. */
+void server_hold(struct server *server);
+
 size_t server_parked(struct server *server);
 
 struct endpoint_stats server_stats(struct server *server);

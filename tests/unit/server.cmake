@@ -15,7 +15,7 @@ target_link_options(test_epoch PRIVATE -Wl,--wrap=write,--wrap=fsync,--wrap=rena
 
 # The program itself: started, asked and ended as its users do it.
 canceld_test(test_canceld LABEL integration TIMEOUT 300
-    SOURCES unit/test_canceld.c
+    SOURCES unit/test_canceld.c unit/canceld_program.c
     LINKS canceld_server)
 target_compile_definitions(test_canceld PRIVATE CANCELD_PROGRAM="$<TARGET_FILE:canceld>")
 add_dependencies(test_canceld canceld)

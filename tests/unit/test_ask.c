@@ -55,6 +55,11 @@ static void answer(struct probe *probe, struct message *message)
     actor_reply(probe->actor, promise, note_new(number + 1));
 }
 
+static void answer_with_the_same(struct probe *probe, struct message *message)
+{
+    actor_reply(probe->actor, actor_defer(message), message);
+}
+
 static void answer_with_nothing(struct probe *probe, struct message *message)
 {
     actor_reply(probe->actor, actor_defer(message), NULL);
@@ -99,6 +104,11 @@ static void ends_by_a_reply(void)
     rig_run(&rig);
     CHECK_ENDED(&asker, ASK_REPLY);
     CHECK_EQ(asker.reply, UINT64_MAX);
+    probe.on_note = answer_with_the_same;
+    asker_ask(&asker, &rig, &probe, UINT64_MAX);
+    rig_run(&rig);
+    CHECK_ENDED(&asker, ASK_REPLY);
+    CHECK_EQ(asker.reply, 1);
     rig.now_ns += 1000 * NS_PER_MS; /* no timeout comes after it */
     rig_run(&rig);
     CHECK_ENDED(&asker, ASK_REPLY);

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* The daemon as a program: what it prints, what it leaves behind, and how it ends. The peer is made of
  * plain sockets and bytes, so that nothing of ours is between the test and the wire. */
+#include "canceld_program.h"
 #include "server/descriptors.h"
 #include "testing.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <netinet/in.h>
 #include <signal.h>
 #include <stdio.h>
@@ -17,183 +17,6 @@
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-#define ARGUMENTS_MAX 24
-
-/* ---- a daemon ---- */
-
-struct daemon {
-    pid_t pid;
-    int out; /* what it writes to standard output */
-    char errors[600];
-};
-
-static const char *here(const char *name)
-{
-    static char paths[4][600];
-    static size_t next;
-    char *path = paths[next++ % 4];
-
-    (void) snprintf(path, sizeof paths[0], "%s/%s", test_directory(), name);
-    return path;
-}
-
-/* The words of `line`, apart by one space each; @ stands for the case's directory. */
-static size_t words_split(const char *line, char *text, size_t room, char **words)
-{
-    size_t count = 0;
-    size_t size = 0;
-    char *rest = NULL;
-
-    for (; *line != '\0'; line++) {
-        CHECK_LT(size + strlen(test_directory()) + 1, room);
-        if (*line == '@') {
-            size += (size_t) snprintf(text + size, room - size, "%s", test_directory());
-        } else {
-            text[size++] = *line;
-        }
-    }
-    text[size] = '\0';
-    for (char *word = strtok_r(text, " ", &rest); word != NULL; word = strtok_r(NULL, " ", &rest)) {
-        CHECK_LT(count, ARGUMENTS_MAX - 1);
-        words[count++] = word;
-    }
-    words[count] = NULL;
-    return count;
-}
-
-static void daemon_run(const char *errors, int out, const char *line)
-{
-    char text[2048];
-    char *words[ARGUMENTS_MAX];
-    int fd = open(errors, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-
-    (void) words_split(line, text, sizeof text, words);
-    if (dup2(fd, STDERR_FILENO) < 0 ||
-        (out < 0 ? close(STDOUT_FILENO) : dup2(out, STDOUT_FILENO)) < 0) {
-        _exit(99);
-    }
-    (void) execv(CANCELD_PROGRAM, words);
-    _exit(98);
-}
-
-static struct daemon daemon_fork(const char *line, bool with_output)
-{
-    static int count;
-    struct daemon daemon;
-    char all[1024];
-    int ends[2];
-
-    (void) snprintf(daemon.errors, sizeof daemon.errors, "%s/errors-%d", test_directory(), count++);
-    (void) snprintf(all, sizeof all, "canceld %s", line);
-    CHECK_EQ(pipe(ends), 0);
-    CHECK_EQ(fcntl(ends[0], F_SETFD, FD_CLOEXEC), 0);
-    CHECK_EQ(fcntl(ends[1], F_SETFD, FD_CLOEXEC), 0);
-    daemon.pid = fork();
-    CHECK_GE(daemon.pid, 0);
-    if (daemon.pid == 0) {
-        daemon_run(daemon.errors, with_output ? ends[1] : -1, all);
-    }
-    (void) close(ends[1]);
-    daemon.out = ends[0];
-    return daemon;
-}
-
-/* Starts the program with the flags of `line` and does not wait for anything. */
-static struct daemon daemon_start(const char *line)
-{
-    return daemon_fork(line, true);
-}
-
-/* The same, without a standard output. */
-static struct daemon daemon_start_closed(const char *line)
-{
-    return daemon_fork(line, false);
-}
-
-static const char *file_text(const char *path)
-{
-    static char text[65536];
-    FILE *file = fopen(path, "r");
-
-    text[0] = '\0';
-    if (file != NULL) {
-        text[fread(text, 1, sizeof text - 1, file)] = '\0';
-        (void) fclose(file);
-    }
-    return text;
-}
-
-/* One line of standard output, without its end; empty at the end of file. */
-static const char *daemon_line(const struct daemon *daemon)
-{
-    static char line[4096];
-    size_t size = 0;
-
-    while (size < sizeof line - 1 && read(daemon->out, line + size, 1) == 1 && line[size] != '\n') {
-        size++;
-    }
-    line[size] = '\0';
-    return line;
-}
-
-/* Starts it and waits until it serves; gives the line. */
-static const char *daemon_start_ready(struct daemon *daemon, const char *flags)
-{
-    const char *line;
-
-    *daemon = daemon_start(flags);
-    line = daemon_line(daemon);
-    if (strncmp(line, "ready ", 6) != 0) {
-        (void) fprintf(stderr, "not ready: '%s'\n%s", line, file_text(daemon->errors));
-        CHECK(false);
-    }
-    return line;
-}
-
-/* Its exit status; 128 + n where signal n ended it. */
-static int daemon_wait(struct daemon *daemon)
-{
-    int status;
-
-    CHECK_EQ(waitpid(daemon->pid, &status, 0), daemon->pid);
-    (void) close(daemon->out);
-    return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
-}
-
-static void daemon_stop(struct daemon *daemon)
-{
-    int status;
-
-    CHECK_EQ(kill(daemon->pid, SIGTERM), 0);
-    status = daemon_wait(daemon);
-    if (status != 0) {
-        (void) fprintf(stderr, "%s", file_text(daemon->errors));
-        CHECK_EQ(status, 0);
-    }
-}
-
-/* It ends by itself with this status, and its last words hold `word`. */
-static void check_fails(const char *flags, int status, const char *word)
-{
-    struct daemon daemon = daemon_start(flags);
-    const char *errors;
-
-    CHECK_STR_EQ(daemon_line(&daemon), "");
-    CHECK_EQ(daemon_wait(&daemon), status);
-    errors = file_text(daemon.errors);
-    if (strstr(errors, word) == NULL) {
-        (void) fprintf(stderr, "'%s' is not in: %s", word, errors);
-        CHECK(false);
-    }
-}
-
-static bool is_there(const char *path)
-{
-    struct stat found;
-
-    return lstat(path, &found) == 0;
-}
 
 /* ---- a peer ---- */
 
@@ -233,7 +56,8 @@ static int connect_tcp(const char *url)
 {
     struct sockaddr_in name = {.sin_family = AF_INET,
                                .sin_addr.s_addr = htonl(INADDR_LOOPBACK),
-                               .sin_port = htons((uint16_t) atol(strrchr(url, ':') + 1))};
+                               .sin_port =
+                                   htons((uint16_t) strtol(strrchr(url, ':') + 1, NULL, 10))};
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
     CHECK_EQ(connect(fd, (const struct sockaddr *) (const void *) &name, sizeof name), 0);
@@ -290,179 +114,191 @@ static void check_serves_ipc(const char *path)
 
 static void it_serves_says_so_and_ends_on_sigterm(void)
 {
-    struct daemon daemon;
+    struct program program;
     char expected[700];
-    const char *line = daemon_start_ready(&daemon, LISTEN "--listen tcp://127.0.0.1:0");
+    const char *line = program_start_ready(&program, LISTEN "--listen tcp://127.0.0.1:0");
     int fd;
 
     (void) snprintf(expected, sizeof expected,
                     "ready ipc://%s/s tcp://127.0.0.1:", test_directory());
     CHECK_EQ(strncmp(line, expected, strlen(expected)), 0);
-    CHECK_NE(atol(strrchr(line, ':') + 1), 0);
+    CHECK_NE(strtol(strrchr(line, ':') + 1, NULL, 10), 0);
     fd = connect_tcp(line);
     check_pong(fd, false);
-    check_serves_ipc(here("s"));
-    CHECK_EQ(kill(daemon.pid, SIGTERM), 0);
-    CHECK_STR_EQ(daemon_line(&daemon), ""); /* it has nothing more to say */
-    CHECK_EQ(daemon_wait(&daemon), 0);
-    CHECK(!is_there(here("s")));
+    check_serves_ipc(path_here("s"));
+    CHECK_EQ(kill(program.pid, SIGTERM), 0);
+    CHECK_STR_EQ(program_line(&program), ""); /* it has nothing more to say */
+    CHECK_EQ(program_wait(&program), 0);
+    CHECK(!path_is_there(path_here("s")));
     (void) close(fd);
 }
 
 static void it_ends_on_sigint(void)
 {
-    struct daemon daemon;
+    struct program program;
 
-    (void) daemon_start_ready(&daemon, LISTEN);
-    CHECK_EQ(kill(daemon.pid, SIGINT), 0);
-    CHECK_EQ(daemon_wait(&daemon), 0);
-    CHECK(!is_there(here("s")));
+    (void) program_start_ready(&program, LISTEN);
+    CHECK_EQ(kill(program.pid, SIGINT), 0);
+    CHECK_EQ(program_wait(&program), 0);
+    CHECK(!path_is_there(path_here("s")));
 }
 
 static void other_signals_do_not_cost_the_socket_file(void)
 {
-    struct daemon daemon;
+    struct program program;
 
-    (void) daemon_start_ready(&daemon, LISTEN);
-    CHECK_EQ(kill(daemon.pid, SIGPIPE), 0);
-    check_serves_ipc(here("s"));
-    CHECK_EQ(kill(daemon.pid, SIGHUP), 0);
-    CHECK_EQ(daemon_wait(&daemon), 0);
-    CHECK(!is_there(here("s")));
+    (void) program_start_ready(&program, LISTEN);
+    CHECK_EQ(kill(program.pid, SIGPIPE), 0);
+    check_serves_ipc(path_here("s"));
+    CHECK_EQ(kill(program.pid, SIGHUP), 0);
+    CHECK_EQ(program_wait(&program), 0);
+    CHECK(!path_is_there(path_here("s")));
 }
 
 static void a_second_daemon_is_refused_and_the_first_goes_on(void)
 {
-    struct daemon daemon;
+    struct program program;
     char word[64];
     int fd;
 
-    (void) daemon_start_ready(&daemon, LISTEN);
-    fd = connect_ipc(here("s"));
-    (void) snprintf(word, sizeof word, "another canceld (process %jd)", (intmax_t) daemon.pid);
-    check_fails(LISTEN, 1, word);
-    check_fails("--ephemeral --listen tcp://127.0.0.1:0 --listen ipc://@/s", 1, word);
-    CHECK(is_there(here("s")));
+    (void) program_start_ready(&program, LISTEN);
+    fd = connect_ipc(path_here("s"));
+    (void) snprintf(word, sizeof word, "another canceld (process %jd)", (intmax_t) program.pid);
+    program_check_fails(LISTEN, 1, word);
+    program_check_fails("--ephemeral --listen tcp://127.0.0.1:0 --listen ipc://@/s", 1, word);
+    CHECK(path_is_there(path_here("s")));
     check_pong(fd, true);
-    check_serves_ipc(here("s"));
+    check_serves_ipc(path_here("s"));
     (void) close(fd);
-    daemon_stop(&daemon);
+    program_stop(&program);
 }
 
 static void a_socket_left_by_a_killed_daemon_is_taken_over(void)
 {
-    struct daemon daemon;
+    struct program program;
 
     for (int i = 0; i < 3; i++) {
-        (void) daemon_start_ready(&daemon, LISTEN);
-        check_serves_ipc(here("s"));
-        CHECK_EQ(kill(daemon.pid, SIGKILL), 0);
-        CHECK_EQ(daemon_wait(&daemon), 128 + SIGKILL);
-        CHECK(is_there(here("s")));
+        (void) program_start_ready(&program, LISTEN);
+        check_serves_ipc(path_here("s"));
+        CHECK_EQ(kill(program.pid, SIGKILL), 0);
+        CHECK_EQ(program_wait(&program), 128 + SIGKILL);
+        CHECK(path_is_there(path_here("s")));
     }
-    (void) daemon_start_ready(&daemon, LISTEN);
-    check_serves_ipc(here("s"));
-    daemon_stop(&daemon);
+    (void) program_start_ready(&program, LISTEN);
+    check_serves_ipc(path_here("s"));
+    program_stop(&program);
 }
 
 static void each_start_in_a_state_directory_raises_the_epoch(void)
 {
-    struct daemon daemon;
+    struct program program;
 
     for (int i = 1; i <= 3; i++) {
         char expected[64];
 
-        (void) daemon_start_ready(&daemon, "--listen ipc://@/s --state-dir @/state");
+        (void) program_start_ready(&program, "--listen ipc://@/s --state-dir @/state");
         (void) snprintf(expected, sizeof expected, "canceld epoch %d check ", i);
-        CHECK_EQ(strncmp(file_text(here("state/epoch")), expected, strlen(expected)), 0);
-        daemon_stop(&daemon);
+        CHECK_EQ(strncmp(file_text(path_here("state/epoch")), expected, strlen(expected)), 0);
+        program_stop(&program);
     }
     /* a daemon that is refused for its socket leaves the epoch alone */
-    (void) daemon_start_ready(&daemon, LISTEN);
-    check_fails("--listen ipc://@/s --state-dir @/state", 1, "another canceld");
-    CHECK_EQ(strncmp(file_text(here("state/epoch")), "canceld epoch 3 ", 16), 0);
-    daemon_stop(&daemon);
+    (void) program_start_ready(&program, LISTEN);
+    program_check_fails("--listen ipc://@/s --state-dir @/state", 1, "another canceld");
+    CHECK_EQ(strncmp(file_text(path_here("state/epoch")), "canceld epoch 3 ", 16), 0);
+    program_stop(&program);
 }
 
 static void what_cannot_start_says_why_and_leaves_nothing(void)
 {
     FILE *file;
 
-    CHECK_EQ(mkdir(here("state"), 0700), 0);
-    file = fopen(here("state/epoch"), "w");
+    CHECK_EQ(mkdir(path_here("state"), 0700), 0);
+    file = fopen(path_here("state/epoch"), "w");
     CHECK(file != NULL);
     (void) fputs("17\n", file);
     (void) fclose(file);
-    check_fails("--listen ipc://@/s --state-dir @/state", 1, "EPOCH_DAMAGED");
-    CHECK(!is_there(here("s")));
-    check_fails("--listen ipc://@/none/s --ephemeral", 1, "/none/s.lock");
-    check_fails("--listen ipc://@/s --ephemeral --limit-operations 0", 2, "--limit-operations");
-    check_fails("--listen tcp://0.0.0.0:0 --ephemeral", 2, "--insecure-tcp");
-    check_fails("--listen=tcp://192.0.2.1:1 --insecure-tcp --ephemeral", 1, "192.0.2.1");
-    check_fails("--nonsense", 2, "nonsense");
-    CHECK(!is_there(here("s")));
+    program_check_fails("--listen ipc://@/s --state-dir @/state", 1, "EPOCH_DAMAGED");
+    CHECK(!path_is_there(path_here("s")));
+    program_check_fails("--listen ipc://@/none/s --ephemeral", 1, "/none/s.lock");
+    program_check_fails("--listen ipc://@/s --ephemeral --limit-operations 0", 2,
+                        "--limit-operations");
+    program_check_fails("--listen tcp://0.0.0.0:0 --ephemeral", 2, "--insecure-tcp");
+    program_check_fails("--listen=tcp://192.0.2.1:1 --insecure-tcp --ephemeral", 1, "192.0.2.1");
+    program_check_fails("--nonsense", 2, "nonsense");
+    CHECK(!path_is_there(path_here("s")));
 }
 
 static void a_tcp_port_in_use_is_refused_and_its_user_goes_on(void)
 {
-    struct daemon daemon;
+    struct program program;
     char flags[128];
     char url[64];
     int fd;
 
     (void) snprintf(url, sizeof url, "%s",
-                    daemon_start_ready(&daemon, "--ephemeral --listen tcp://127.0.0.1:0") + 6);
+                    program_start_ready(&program, "--ephemeral --listen tcp://127.0.0.1:0") + 6);
     (void) snprintf(flags, sizeof flags, LISTEN "--listen %s", url);
-    check_fails(flags, 1, url);
-    CHECK(!is_there(here("s")));
+    program_check_fails(flags, 1, url);
+    CHECK(!path_is_there(path_here("s")));
     fd = connect_tcp(url);
     check_pong(fd, false);
     (void) close(fd);
-    daemon_stop(&daemon);
+    program_stop(&program);
 }
 
 static void the_socket_has_the_mode_and_group_that_were_asked_for(void)
 {
-    static const struct {
+    /* Root may give it to any group, others to their own alone. */
+    const gid_t group = geteuid() == 0 ? 1 : getegid();
+    const struct {
         const char *flags;
+        bool with_group;
         mode_t mode;
     } rows[] = {
-        {LISTEN, 0600},
-        {LISTEN "--ipc-mode 0666", 0666},
-        {LISTEN "--ipc-group 0", 0660},
+        {"", false, 0600},
+        {"--ipc-mode 0666", false, 0666},
+        {"", true, 0660},
+        {"--ipc-mode 0620", true, 0620},
     };
 
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
-        struct daemon daemon;
+        struct program program;
         struct stat found;
+        char flags[256];
         mode_t before = umask(077);
 
-        (void) daemon_start_ready(&daemon, rows[i].flags);
+        (void) snprintf(flags, sizeof flags, LISTEN "%s", rows[i].flags);
+        if (rows[i].with_group) {
+            (void) snprintf(flags, sizeof flags, LISTEN "%s --ipc-group %u", rows[i].flags,
+                            (unsigned) group);
+        }
+        (void) program_start_ready(&program, flags);
         (void) umask(before);
-        CHECK_EQ(lstat(here("s"), &found), 0);
+        CHECK_EQ(lstat(path_here("s"), &found), 0);
         CHECK_EQ(found.st_mode & 0777, rows[i].mode);
-        daemon_stop(&daemon);
+        CHECK_EQ(found.st_gid, rows[i].with_group ? group : getegid());
+        program_stop(&program);
     }
 }
 
 static void the_service_manager_is_told_of_start_and_end(void)
 {
     struct sockaddr_un name = {.sun_family = AF_UNIX};
-    struct daemon daemon;
+    struct program program;
     char text[1024];
     int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
     ssize_t size;
 
-    memcpy(name.sun_path, here("notify"), strlen(here("notify")) + 1);
+    memcpy(name.sun_path, path_here("notify"), strlen(path_here("notify")) + 1);
     CHECK_EQ(bind(fd, (const struct sockaddr *) (const void *) &name, sizeof name), 0);
-    CHECK_EQ(setenv("NOTIFY_SOCKET", here("notify"), 1), 0);
-    (void) daemon_start_ready(&daemon, LISTEN);
+    CHECK_EQ(setenv("NOTIFY_SOCKET", path_here("notify"), 1), 0);
+    (void) program_start_ready(&program, LISTEN);
     size = recv(fd, text, sizeof text - 1, 0);
     CHECK_GT(size, 0);
     text[size] = '\0';
     CHECK_EQ(strncmp(text, "READY=1\n", 8), 0);
-    CHECK(strstr(text, here("s")) != NULL);
-    daemon_stop(&daemon);
+    CHECK(strstr(text, path_here("s")) != NULL);
+    program_stop(&program);
     size = recv(fd, text, sizeof text, 0);
     CHECK_BYTES_EQ(text, (size_t) size, "STOPPING=1", 10);
     (void) close(fd);
@@ -470,26 +306,26 @@ static void the_service_manager_is_told_of_start_and_end(void)
 
 static void too_few_descriptors_lower_the_connections_and_are_logged(void)
 {
-    struct daemon daemon;
+    struct program program;
     struct rlimit before;
     struct rlimit low = {.rlim_cur = 80, .rlim_max = DESCRIPTORS_RESERVED + 100};
 
     CHECK_EQ(getrlimit(RLIMIT_NOFILE, &before), 0);
     CHECK_EQ(setrlimit(RLIMIT_NOFILE, &low), 0);
-    (void) daemon_start_ready(&daemon, LISTEN "--log-format json");
-    CHECK(strstr(file_text(daemon.errors), "\"level\":\"warn\"") != NULL);
-    CHECK(strstr(file_text(daemon.errors), "--limit-connections 1024 is lowered to 100") != NULL);
-    daemon_stop(&daemon);
+    (void) program_start_ready(&program, LISTEN "--log-format json");
+    CHECK(strstr(file_text(program.errors), "\"level\":\"warn\"") != NULL);
+    CHECK(strstr(file_text(program.errors), "--limit-connections 1024 is lowered to 100") != NULL);
+    program_stop(&program);
 }
 
 static void a_closed_standard_output_does_no_harm(void)
 {
-    struct daemon daemon = daemon_start_closed(LISTEN);
+    struct program program = program_start_closed(LISTEN);
 
-    CHECK_EVENTUALLY(strstr(file_text(daemon.errors), "serving in epoch") != NULL);
-    check_serves_ipc(here("s"));
-    daemon_stop(&daemon);
-    CHECK(strstr(file_text(here("s.lock")), "ready") == NULL);
+    CHECK_EVENTUALLY(strstr(file_text(program.errors), "serving in epoch") != NULL);
+    check_serves_ipc(path_here("s"));
+    program_stop(&program);
+    CHECK(strstr(file_text(path_here("s.lock")), "ready") == NULL);
 }
 
 /* ---- the end of it ---- */
@@ -501,7 +337,7 @@ static int parked_poll(void)
     static const uint8_t open_frame[] = {0x08, 1, 0x32, 2, 0x0a, 0};
     uint8_t poll_frame[32] = {0x08, 1, 0x10};
     uint8_t body[256];
-    int fd = connect_ipc(here("s"));
+    int fd = connect_ipc(path_here("s"));
     size_t size = 3;
     size_t at = 9;
 
@@ -521,15 +357,15 @@ static int parked_poll(void)
 
 static void a_parked_request_is_answered_at_the_end(void)
 {
-    struct daemon daemon;
+    struct program program;
     uint8_t body[256];
     int fd;
     size_t size;
 
-    (void) daemon_start_ready(&daemon, LISTEN);
+    (void) program_start_ready(&program, LISTEN);
     fd = parked_poll();
-    check_serves_ipc(here("s")); /* so that the poll was parked before */
-    CHECK_EQ(kill(daemon.pid, SIGTERM), 0);
+    check_serves_ipc(path_here("s")); /* so that the poll was parked before */
+    CHECK_EQ(kill(program.pid, SIGTERM), 0);
     size = reply(fd, true, 2, body);
     CHECK_GT(size, 4);
     /* results {answer SHUTTING_DOWN} at the end of the reply */
@@ -537,7 +373,7 @@ static void a_parked_request_is_answered_at_the_end(void)
     CHECK_BYTES_EQ(body + size - 4, 4, result, 4);
     CHECK_EQ(recv(fd, body, 1, 0), 0);
     (void) close(fd);
-    CHECK_EQ(daemon_wait(&daemon), 0);
+    CHECK_EQ(program_wait(&program), 0);
 }
 
 /* A peer that asks for more than fits into any buffer and never reads: it keeps the flush waiting. */
@@ -546,7 +382,7 @@ static int deaf_peer(void)
     static const uint8_t stats[] = {1, 0, 0, 0,    0, 0,    0, 0,    10, 0x80,
                                     0, 0, 1, 0x08, 1, 0x32, 2, 0x72, 0};
     const int tiny = 4096;
-    int fd = connect_ipc(here("s"));
+    int fd = connect_ipc(path_here("s"));
 
     CHECK_EQ(setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &tiny, sizeof tiny), 0);
     while (send(fd, stats, sizeof stats, MSG_DONTWAIT | MSG_NOSIGNAL) > 0) {
@@ -558,16 +394,16 @@ static int deaf_peer(void)
 
 static void the_end_takes_two_seconds_at_most(void)
 {
-    struct daemon daemon;
+    struct program program;
     uint64_t began_ms;
     int fd;
 
-    (void) daemon_start_ready(&daemon, LISTEN);
+    (void) program_start_ready(&program, LISTEN);
     fd = deaf_peer();
-    check_serves_ipc(here("s"));
+    check_serves_ipc(path_here("s"));
     began_ms = test_now_ms();
-    CHECK_EQ(kill(daemon.pid, SIGTERM), 0);
-    CHECK_EQ(daemon_wait(&daemon), 0);
+    CHECK_EQ(kill(program.pid, SIGTERM), 0);
+    CHECK_EQ(program_wait(&program), 0);
     CHECK_GE(test_now_ms() - began_ms, 1500);
     CHECK_LE(test_now_ms() - began_ms, TEST_SANITIZED ? 8000 : 3500);
     (void) close(fd);
@@ -575,23 +411,23 @@ static void the_end_takes_two_seconds_at_most(void)
 
 static void a_second_signal_ends_it_at_once(void)
 {
-    struct daemon daemon;
+    struct program program;
     uint64_t began_ms;
     int fd;
 
-    (void) daemon_start_ready(&daemon, LISTEN);
+    (void) program_start_ready(&program, LISTEN);
     fd = deaf_peer();
-    check_serves_ipc(here("s"));
+    check_serves_ipc(path_here("s"));
     began_ms = test_now_ms();
-    CHECK_EQ(kill(daemon.pid, SIGTERM), 0);
-    CHECK_EVENTUALLY(strstr(file_text(daemon.errors), "SIGTERM") != NULL);
-    CHECK_EQ(kill(daemon.pid, SIGINT), 0);
-    CHECK_EQ(daemon_wait(&daemon), 128 + SIGINT);
+    CHECK_EQ(kill(program.pid, SIGTERM), 0);
+    CHECK_EVENTUALLY(strstr(file_text(program.errors), "SIGTERM") != NULL);
+    CHECK_EQ(kill(program.pid, SIGINT), 0);
+    CHECK_EQ(program_wait(&program), 128 + SIGINT);
     CHECK_LT(test_now_ms() - began_ms, 1500);
     (void) close(fd);
     /* what it left behind does not hinder the next one */
-    (void) daemon_start_ready(&daemon, LISTEN);
-    daemon_stop(&daemon);
+    (void) program_start_ready(&program, LISTEN);
+    program_stop(&program);
 }
 
 static const struct test_case cases[] = {

@@ -47,8 +47,11 @@ static void malformed_frames(void)
         struct frame frame;
         begin_request();
         put(malformed[i].data, malformed[i].size);
-        (void) fprintf(stderr, "%s\n", malformed[i].why);
-        CHECK_EQ(decode(codec, &frame), ERROR_MALFORMED);
+        const enum error_code error = decode(codec, &frame);
+        if (error != ERROR_MALFORMED) {
+            (void) fprintf(stderr, "%s\n", malformed[i].why);
+        }
+        CHECK_EQ(error, ERROR_MALFORMED);
         CHECK_EQ(frame.version, 1);
         CHECK_EQ(frame.session, 5);
         CHECK_EQ(frame.request_id, 6);
@@ -125,6 +128,10 @@ static void bombs(void)
         CHECK_EQ(decode(codec, &frame), ERROR_TOO_COMPLEX);
         CHECK_EQ(frame.request_id, 6);
     }
+    /* What comes after a bomb is judged by itself. */
+    begin_request();
+    put("\x32\x01\xff", 3);
+    CHECK_EQ(decode(codec, &frame), ERROR_MALFORMED);
     put_bare_ops(1, 13, false);
     CHECK_EQ(decode(codec, &frame), ERROR_UNSET);
     codec_free(codec);

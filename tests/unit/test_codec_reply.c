@@ -136,7 +136,7 @@ static void lists_of_gens_notices_armed_and_stats(void)
                                        .key = bytes_of_string("ak"),
                                        .cause = {.code = CAUSE_POLICY},
                                        .ttl_left_ms = 10}};
-    static const struct stat stats[] = {{"one", 1}, {"most", UINT64_MAX}, {"none", 0}};
+    static const struct stat_row stats[] = {{"one", 1}, {"most", UINT64_MAX}, {"none", 0}};
     begin_reply();
     (void) add_result(&(struct result){.answer = ANSWER_REQUESTED,
                                        .gens = gens,

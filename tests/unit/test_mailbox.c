@@ -201,7 +201,11 @@ static void close_under_fire(void)
         /* Everything that was accepted comes out, and then nothing more. */
         while (!closed || !mailbox_is_empty(&storm.mailbox)) {
             struct message *popped[8];
-            popped_count += mailbox_pop(&storm.mailbox, popped, 8);
+            uint32_t count = mailbox_pop(&storm.mailbox, popped, 8);
+            popped_count += count;
+            if (count == 0) {
+                (void) sched_yield();
+            }
             if (!closed && popped_count >= round * 10) {
                 mailbox_close(&storm.mailbox);
                 closed = true;
@@ -263,7 +267,7 @@ static void *play_other_side(void *argument)
 
 static void no_wake_up_is_lost(void)
 {
-    static struct table_tennis game = {.rounds = TEST_SCALE(100000)};
+    static struct table_tennis game = {.rounds = TEST_SCALE(30000)};
     init(&game.here, 1);
     init(&game.there, 1);
     pthread_t thread;

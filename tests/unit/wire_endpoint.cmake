@@ -2,6 +2,9 @@
 canceld_test(test_sp LABEL unit TIMEOUT 60
     SOURCES unit/test_sp.c
     LINKS canceld_sp)
-canceld_test(test_endpoint LABEL unit TIMEOUT 600
-    SOURCES unit/test_endpoint.c unit/endpoint_rig.c
-    LINKS canceld_wire nng::nng)
+foreach(name IN ITEMS test_endpoint test_endpoint_hostile test_endpoint_interop test_endpoint_open
+        test_endpoint_rep)
+    canceld_test(${name} LABEL unit TIMEOUT 600
+        SOURCES unit/${name}.c unit/endpoint_rig.c
+        LINKS canceld_wire nng::nng)
+endforeach()

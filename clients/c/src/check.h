@@ -10,8 +10,8 @@
 
 #define ASSERT(condition)                                                                          \
     ((condition) ? (void) 0                                                                        \
-                 : (void) (fprintf(stderr, "libcanceld-client: %s:%d: %s: %s is false\n", __FILE__, \
-                                   __LINE__, __func__, #condition),                                \
+                 : (void) (fprintf(stderr, "libcanceld-client: %s:%d: %s: %s is false\n",          \
+                                   __FILE__, __LINE__, __func__, #condition),                      \
                            abort()))
 
 #endif

@@ -145,8 +145,8 @@ static enum canceld_status client_new(const struct canceld_options *options,
     link_init(&client->callback_operations);
     link_init(&client->callback_calls);
     client->pid = getpid();
-    client->requests_max = options->requests_max == 0 ? CANCELD_REQUESTS_MAX_DEFAULT
-                                                      : options->requests_max;
+    client->requests_max =
+        options->requests_max == 0 ? CANCELD_REQUESTS_MAX_DEFAULT : options->requests_max;
     client->on_event = options->on_event;
     client->on_event_arg = options->on_event_arg;
     if (config_fill(client, options, &config))
@@ -359,8 +359,8 @@ enum canceld_status canceld_info(struct canceld_client *client, struct canceld_i
 /* ---- calls ---- */
 
 static enum canceld_status request_call(struct canceld_client *client,
-                                        const struct canceld_request *request,
-                                        uint32_t deadline_ms, struct canceld_result *result_out)
+                                        const struct canceld_request *request, uint32_t deadline_ms,
+                                        struct canceld_result *result_out)
 {
     struct submission submission = {.request = request, .deadline_ms = deadline_ms};
     enum canceld_status status = client_enter(client);
@@ -389,8 +389,8 @@ enum canceld_status canceld_delete(struct canceld_client *client,
 }
 
 enum canceld_status canceld_touch(struct canceld_client *client,
-                                  const struct canceld_touch_request *request,
-                                  uint32_t deadline_ms, struct canceld_result *result_out)
+                                  const struct canceld_touch_request *request, uint32_t deadline_ms,
+                                  struct canceld_result *result_out)
 {
     struct canceld_request any = {.op = CANCELD_OP_TOUCH, .of.touch = *request};
 
@@ -416,8 +416,8 @@ enum canceld_status canceld_get(struct canceld_client *client,
 }
 
 enum canceld_status canceld_disarm(struct canceld_client *client,
-                                   const struct canceld_get_request *request,
-                                   uint32_t deadline_ms, struct canceld_result *result_out)
+                                   const struct canceld_get_request *request, uint32_t deadline_ms,
+                                   struct canceld_result *result_out)
 {
     struct canceld_request any = {.op = CANCELD_OP_DISARM, .of.get = *request};
 
@@ -468,8 +468,8 @@ enum canceld_status canceld_stats(struct canceld_client *client, uint32_t deadli
 }
 
 enum canceld_status canceld_store(struct canceld_client *client,
-                                  const struct canceld_store_request *request,
-                                  uint32_t deadline_ms, struct canceld_operation **operation_out,
+                                  const struct canceld_store_request *request, uint32_t deadline_ms,
+                                  struct canceld_operation **operation_out,
                                   struct canceld_result *result_out)
 {
     struct canceld_request any = {.op = CANCELD_OP_STORE, .of.store = *request};
@@ -492,8 +492,7 @@ enum canceld_status canceld_store(struct canceld_client *client,
     return client_call(client, &submission, operation_out, result_out);
 }
 
-static enum canceld_status call_submit(struct canceld_client *client,
-                                       struct submission *submission)
+static enum canceld_status call_submit(struct canceld_client *client, struct submission *submission)
 {
     enum canceld_status status = CANCELD_FULL;
 

@@ -32,7 +32,8 @@ struct canceld_client {
     pthread_mutex_t mutex;
     pthread_cond_t io_wake;
     pthread_cond_t callback_wake;
-    pthread_cond_t changed; /* the engine's phase, a callback that returned: for connect, close, finish */
+    pthread_cond_t
+        changed; /* the engine's phase, a callback that returned: for connect, close, finish */
     struct engine engine;
     struct link callback_operations;
     struct link callback_calls;

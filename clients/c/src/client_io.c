@@ -249,8 +249,8 @@ static void step_take(struct canceld_client *client, enum io_step step, uint64_t
 static uint64_t io_wake_ns(const struct canceld_client *client)
 {
     uint64_t wake = engine_wake_ns(&client->engine, !client->stream.send.busy);
-    uint64_t dial = client->stream.dial.busy ? client->dialled_ns + DIAL_NS
-                                             : engine_dial_ns(&client->engine);
+    uint64_t dial =
+        client->stream.dial.busy ? client->dialled_ns + DIAL_NS : engine_dial_ns(&client->engine);
 
     /* A dial or a link that was given up ends soon, and wakes us. */
     if (client->link_ending || client->io_stop || client->giving_up)

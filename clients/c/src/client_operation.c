@@ -107,7 +107,8 @@ enum canceld_status canceld_operation_touch(struct canceld_operation *operation,
 static void operation_let_go(struct canceld_operation *operation)
 {
     struct canceld_client *client = operation->client;
-    bool own_callback = !operation->closed && pthread_equal(pthread_self(), client->callback_thread);
+    bool own_callback =
+        !operation->closed && pthread_equal(pthread_self(), client->callback_thread);
 
     client_lock(client);
     if (!operation->closed)

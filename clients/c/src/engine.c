@@ -42,10 +42,9 @@ void engine_init(struct engine *engine, const struct engine_config *config, uint
                               .degraded_ns = now_ns,
                               .pinged_ns = NEVER,
                               .id_next = 1};
-    struct link *lists[] = {&engine->queue,  &engine->parked_queue, &engine->again,
-                            &engine->open,   &engine->parked,       &engine->resend,
-                            &engine->to_ask, &engine->operations,   &engine->done,
-                            &engine->told};
+    struct link *lists[] = {
+        &engine->queue,  &engine->parked_queue, &engine->again,      &engine->open, &engine->parked,
+        &engine->resend, &engine->to_ask,       &engine->operations, &engine->done, &engine->told};
 
     for (size_t i = 0; i < sizeof lists / sizeof lists[0]; i++)
         link_init(lists[i]);
@@ -230,10 +229,20 @@ static void requests_close(struct engine *engine, struct link *list)
     struct link *link = list_take(list);
 
     for (; link != NULL; link = list_take(list)) {
-        request_of(link)->framed = false;
         request_end(engine, request_of(link), CANCELD_CLOSED);
         request_drop(engine, request_of(link));
     }
+}
+
+static void frame_close(struct engine *engine, struct frame *frame)
+{
+    struct request *request = NULL;
+
+    while ((request = frame_unpack(engine, frame)) != NULL) {
+        request_end(engine, request, CANCELD_CLOSED);
+        request_drop(engine, request);
+    }
+    frame_release(engine, frame);
 }
 
 static void operations_close(struct engine *engine, struct link *list)
@@ -253,10 +262,8 @@ void engine_close_all(struct engine *engine)
     engine->phase = ENGINE_CLOSED;
     engine->closing = true;
     for (size_t i = 0; i < ENGINE_FRAMES_MAX; i++)
-        if (engine->frames[i].busy) {
-            requests_close(engine, &engine->frames[i].requests);
-            frame_release(engine, &engine->frames[i]);
-        }
+        if (engine->frames[i].busy)
+            frame_close(engine, &engine->frames[i]);
     requests_close(engine, &engine->queue);
     requests_close(engine, &engine->parked_queue);
     requests_close(engine, &engine->again);

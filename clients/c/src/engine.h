@@ -34,12 +34,14 @@
 #define NS_PER_MS UINT64_C(1000000)
 #define NEVER UINT64_MAX
 
-#define ENGINE_FRAMES_MAX 1024  /* what the daemon takes from a connection before it stops reading */
-#define ENGINE_FRAMES_CALLS 1000 /* of them for requests; the rest for pings, polls, open and close */
-#define ENGINE_PARKED_MAX 960    /* of them parked, so that others still find a frame */
-#define ENGINE_OPS_MAX 1024      /* on their way and not parked, so that their answers fit what the daemon
+#define ENGINE_FRAMES_MAX 1024 /* what the daemon takes from a connection before it stops reading */
+#define ENGINE_FRAMES_CALLS                                                                        \
+    1000                      /* of them for requests; the rest for pings, polls, open and close */
+#define ENGINE_PARKED_MAX 960 /* of them parked, so that others still find a frame */
+#define ENGINE_OPS_MAX                                                                             \
+    1024 /* on their way and not parked, so that their answers fit what the daemon
                                   * remembers of a session */
-#define ENGINE_FRAME_OPS 64      /* ops that are sent together: few enough for one reply */
+#define ENGINE_FRAME_OPS 64 /* ops that are sent together: few enough for one reply */
 #define ENGINE_FRAME_BYTES 16384
 #define ENGINE_OUTPUT_BYTES 65536 /* packed ahead of the link */
 #define ENGINE_ASKS_MAX 64        /* operations asked for at a time, after a loss */
@@ -51,7 +53,7 @@
 #define ENGINE_POLLS_MAX 2 /* a parked one, and a newer one that brings acks */
 #define ENGINE_ACKS_MAX 1024
 #define ENGINE_REPLY_BYTES_MAX 65536
-#define ENGINE_RETRY_NS (5 * NS_PER_MS)       /* before a frame refused for want of room goes again */
+#define ENGINE_RETRY_NS (5 * NS_PER_MS) /* before a frame refused for want of room goes again */
 #define ENGINE_DIAL_FIRST_NS (10 * NS_PER_MS) /* pause before the second attempt, doubled */
 #define ENGINE_DIAL_LAST_NS (1000 * NS_PER_MS)
 #define ENGINE_SILENCE_MIN_NS (1000 * NS_PER_MS) /* no daemon is given up for less */
@@ -77,7 +79,7 @@ struct frame {
     bool parks;
     bool mutates;
     uint32_t sends_count;
-    uint32_t word;       /* of SP: the slot, below a number that makes it new each time */
+    uint32_t word; /* of SP: the slot, below a number that is new each time it is sent */
     uint32_t ops_count;
     uint64_t id;         /* 0 without a session */
     uint64_t send_order; /* on this link */
@@ -127,14 +129,14 @@ struct engine {
     uint64_t degraded_ns; /* since when; NEVER: it is not */
     bool lost_possible;
     bool closing;
-    bool closed_asked; /* the close op is on its way */
-    bool open_asked;   /* the open op is */
+    bool closed_asked;             /* the close op is on its way */
+    bool open_asked;               /* the open op is */
     struct canceld_result refusal; /* why open was refused last; answer UNSET: it was not */
     bool refused;
     /* requests */
     struct link queue;
     struct link parked_queue; /* held back: too many are parked */
-    struct link again; /* LOSING: those that go first in the next session */
+    struct link again;        /* LOSING: those that go first in the next session */
     struct deadlines deadlines;
     uint32_t requests_count; /* that somebody waits for */
     /* frames */
@@ -145,10 +147,10 @@ struct engine {
     struct link open;   /* FRAME_CALLS without an answer, by id */
     struct link parked; /* those among them that arrived and park, by id */
     struct link resend;
-    uint64_t resend_ns; /* not before */
+    uint64_t resend_ns;    /* not before */
     uint32_t frames_count; /* FRAME_CALLS */
     uint32_t parked_count;
-    uint32_t ops_count; /* on their way and not parked */
+    uint32_t ops_count;    /* on their way and not parked */
     uint32_t stores_count; /* without an answer: a notice of an unknown gen may be of one */
     struct parked_answer answers[ENGINE_PARKED_ANSWERS_MAX];
     size_t answers_count;
@@ -161,7 +163,7 @@ struct engine {
     uint64_t poll_after;
     uint32_t polls_count;
     bool poll_again;
-    uint64_t poll_ns; /* not before */
+    uint64_t poll_ns;                     /* not before */
     uint64_t skipped[ENGINE_SKIPPED_MAX]; /* gens of notices that nobody was there for yet */
     size_t skipped_count;                 /* beyond the array: any gen may be */
     /* what the shell takes */

@@ -37,7 +37,6 @@ void request_repeat(struct engine *engine, struct request *request, struct link 
 {
     bool wanted = request->call != NULL || request->persists || request->asks;
 
-    request->framed = false;
     if (wanted && (request->repeatable || !request->sent))
         list_append(list, &request->link);
     else

@@ -3,7 +3,6 @@
 #include "engine_parts.h"
 
 #define SLOT_BITS 10
-#define SLOT_MASK (ENGINE_FRAMES_MAX - 1)
 
 struct frame *frame_take(struct engine *engine, enum frame_kind kind)
 {
@@ -15,11 +14,9 @@ struct frame *frame_take(struct engine *engine, enum frame_kind kind)
         return NULL;
     slot = engine->free_slots[--engine->free_count];
     frame = &engine->frames[slot];
-    engine->word_number++;
     *frame = (struct frame){
         .kind = kind,
         .busy = true,
-        .word = SP_REQUEST_ID_BIT | (engine->word_number << SLOT_BITS & ~SP_REQUEST_ID_BIT) | slot,
         .id = kind == FRAME_OPEN ? 0 : engine->id_next++,
     };
     link_init(&frame->link);
@@ -30,6 +27,17 @@ struct frame *frame_take(struct engine *engine, enum frame_kind kind)
         engine->frames_count++;
     }
     return frame;
+}
+
+struct request *frame_unpack(struct engine *engine, struct frame *frame)
+{
+    struct link *link = list_take(&frame->requests);
+
+    if (link == NULL)
+        return NULL;
+    request_of(link)->framed = false;
+    engine->stores_count -= request_of(link)->op == CANCELD_OP_STORE;
+    return request_of(link);
 }
 
 void frame_release(struct engine *engine, struct frame *frame)
@@ -66,14 +74,10 @@ static void frames_repeat(struct engine *engine, struct link *frames, struct lin
 {
     while (!link_is_alone(frames)) {
         struct frame *frame = frame_of(frames->next);
-        struct link *link = list_take(&frame->requests);
+        struct request *request = NULL;
 
-        for (; link != NULL; link = list_take(&frame->requests)) {
-            struct request *request = request_of(link);
-
-            engine->stores_count -= request->op == CANCELD_OP_STORE;
+        while ((request = frame_unpack(engine, frame)) != NULL)
             request_repeat(engine, request, list);
-        }
         frame_release(engine, frame);
     }
 }
@@ -158,9 +162,18 @@ static bool frame_write(struct engine *engine, struct frame *frame, struct buffe
     return true;
 }
 
+/* A new word each time it is sent, so that no reply to an earlier sending is taken for one to this. */
+static void word_renew(struct engine *engine, struct frame *frame)
+{
+    uint32_t number = ++engine->word_number << SLOT_BITS & ~SP_REQUEST_ID_BIT;
+
+    frame->word = SP_REQUEST_ID_BIT | number | (uint32_t) (frame - engine->frames);
+}
+
 static bool frame_send(struct engine *engine, struct frame *frame, struct buffer *output,
                        const struct buffer *own_op, uint64_t now_ns)
 {
+    word_renew(engine, frame);
     if (!frame_write(engine, frame, output, own_op))
         return false;
     frame->sent = true;
@@ -202,8 +215,7 @@ static void request_age(struct request *request, uint64_t now_ns)
 {
     uint64_t waited_ms =
         now_ns > request->submitted_ns ? (now_ns - request->submitted_ns) / NS_PER_MS : 0;
-    uint32_t left_ms =
-        waited_ms >= request->wait_ms ? 1 : request->wait_ms - (uint32_t) waited_ms;
+    uint32_t left_ms = waited_ms >= request->wait_ms ? 1 : request->wait_ms - (uint32_t) waited_ms;
 
     /* Without memory the daemon waits for too long, and the call's own deadline ends it. */
     if (request->parks && waited_ms > 0)
@@ -369,8 +381,7 @@ static void poll_send(struct engine *engine, struct buffer *output, uint64_t now
     struct buffer packed = {0};
 
     while (poll_is_due(engine, now_ns) && output->size < ENGINE_OUTPUT_BYTES) {
-        if (!poll_pack(engine, &packed) ||
-            !own_send(engine, FRAME_POLL, &packed, output, now_ns)) {
+        if (!poll_pack(engine, &packed) || !own_send(engine, FRAME_POLL, &packed, output, now_ns)) {
             /* The acks are lost: they are given again for the notices that come again. */
             engine->poll_after = 0;
             engine->poll_ns = now_ns + ENGINE_RETRY_NS;

@@ -46,6 +46,9 @@ void requests_expire(struct engine *engine, uint64_t now_ns);
 /* NULL where none is free. */
 struct frame *frame_take(struct engine *engine, enum frame_kind kind);
 
+/* The frame's first request, taken out of it; NULL when there is none left. */
+struct request *frame_unpack(struct engine *engine, struct frame *frame);
+
 /* Its requests must have been taken out. */
 void frame_release(struct engine *engine, struct frame *frame);
 

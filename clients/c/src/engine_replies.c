@@ -53,6 +53,8 @@ static void answers_confirm(struct engine *engine, uint64_t carrier_id)
 {
     size_t kept = 0;
 
+    if (carrier_id == 0)
+        return; /* an open names none */
     for (size_t i = 0; i < engine->answers_count; i++)
         if (engine->answers[i].carrier_id != carrier_id)
             engine->answers[kept++] = engine->answers[i];
@@ -79,11 +81,9 @@ static bool calls_answered(struct engine *engine, struct frame *frame, Canceld__
         return false;
     link_init(&again);
     for (size_t i = 0; i < reply->n_results; i++) {
-        struct request *request = request_of(list_take(&frame->requests));
+        struct request *request = frame_unpack(engine, frame);
         Canceld__V1__Result *result = reply->results[i];
 
-        request->framed = false;
-        engine->stores_count -= request->op == CANCELD_OP_STORE;
         if (result->answer == CANCELD__V1__ANSWER__ANSWER_NOT_APPLIED && !alone) {
             request->sent = false;
             request_repeat(engine, request, &again);
@@ -98,35 +98,41 @@ static bool calls_answered(struct engine *engine, struct frame *frame, Canceld__
     return true;
 }
 
+/* A result of our own that says what the error says. NULL without memory. */
+static Canceld__V1__Result *result_of_error(const Canceld__V1__Error *error)
+{
+    Canceld__V1__Result result = CANCELD__V1__RESULT__INIT;
+    Canceld__V1__Error copy = *error;
+    Canceld__V1__Result *own = NULL;
+    size_t size = 0;
+    uint8_t *packed = NULL;
+
+    result.answer = error->code == CANCELD__V1__ERROR_CODE__ERROR_FULL
+                        ? CANCELD__V1__ANSWER__ANSWER_FULL
+                        : CANCELD__V1__ANSWER__ANSWER_ERROR;
+    result.error = &copy;
+    size = canceld__v1__result__get_packed_size(&result);
+    packed = malloc(size);
+    if (packed == NULL)
+        return NULL;
+    (void) canceld__v1__result__pack(&result, packed);
+    own = canceld__v1__result__unpack(NULL, size, packed);
+    free(packed);
+    return own;
+}
+
 /* Ends the calls of a frame that was refused whole. FULL is an answer like that to a single op; the rest is
  * nothing that an application can act on. */
 static void calls_refused(struct engine *engine, struct frame *frame,
                           const Canceld__V1__Error *error)
 {
     bool full = error->code == CANCELD__V1__ERROR_CODE__ERROR_FULL;
-    struct link *link = list_take(&frame->requests);
+    struct request *request = NULL;
 
-    for (; link != NULL; link = list_take(&frame->requests)) {
-        struct request *request = request_of(link);
+    while ((request = frame_unpack(engine, frame)) != NULL) {
         struct call *call = request->call;
-        Canceld__V1__Result result = CANCELD__V1__RESULT__INIT;
-        Canceld__V1__Error copy = *error;
-        size_t size = 0;
-        uint8_t *packed = NULL;
-        Canceld__V1__Result *own = NULL;
+        Canceld__V1__Result *own = result_of_error(error);
 
-        request->framed = false;
-        engine->stores_count -= request->op == CANCELD_OP_STORE;
-        result.answer =
-            full ? CANCELD__V1__ANSWER__ANSWER_FULL : CANCELD__V1__ANSWER__ANSWER_ERROR;
-        result.error = &copy;
-        size = canceld__v1__result__get_packed_size(&result);
-        packed = malloc(size);
-        if (packed != NULL) {
-            (void) canceld__v1__result__pack(&result, packed);
-            own = canceld__v1__result__unpack(NULL, size, packed);
-            free(packed);
-        }
         if (own == NULL) {
             request_end(engine, request, CANCELD_NO_MEMORY);
             request_drop(engine, request);
@@ -143,13 +149,10 @@ static void calls_refused(struct engine *engine, struct frame *frame,
 static void calls_too_old(struct engine *engine, struct frame *frame)
 {
     struct link again;
-    struct link *link = list_take(&frame->requests);
+    struct request *request = NULL;
 
     link_init(&again);
-    for (; link != NULL; link = list_take(&frame->requests)) {
-        struct request *request = request_of(link);
-
-        engine->stores_count -= request->op == CANCELD_OP_STORE;
+    while ((request = frame_unpack(engine, frame)) != NULL) {
         request->sent = frame->sends_count > 1;
         request_repeat(engine, request, &again);
     }
@@ -217,14 +220,12 @@ static bool own_replied(struct engine *engine, struct frame *frame, Canceld__V1_
         poll_answered(engine, reply, now_ns);
     if (kind == FRAME_CLOSE)
         engine->phase = ENGINE_CLOSED;
-    if (reply->error != NULL &&
-        reply->error->code == CANCELD__V1__ERROR_CODE__ERROR_SESSION_LOST &&
+    if (reply->error != NULL && reply->error->code == CANCELD__V1__ERROR_CODE__ERROR_SESSION_LOST &&
         engine->phase == ENGINE_READY)
         session_losing(engine, NULL);
     if (engine->phase == ENGINE_LOSING)
         session_losing_end(engine);
-    return reply->error == NULL ||
-           reply->error->code != CANCELD__V1__ERROR_CODE__ERROR_NOT_BOUND;
+    return reply->error == NULL || reply->error->code != CANCELD__V1__ERROR_CODE__ERROR_NOT_BOUND;
 }
 
 static bool reply_take(struct engine *engine, const struct sp_step *step, uint64_t now_ns)
@@ -285,8 +286,8 @@ bool engine_receive(struct engine *engine, const uint8_t *data, size_t size, uin
 
     engine->received_ns = now_ns;
     while (understood) {
-        struct sp_step step = sp_read(&engine->reader, engine->input.data + offset,
-                                      engine->input.size - offset);
+        struct sp_step step =
+            sp_read(&engine->reader, engine->input.data + offset, engine->input.size - offset);
 
         if (step.found == SP_MORE)
             break;

@@ -38,8 +38,8 @@ static void ready(struct engine *engine)
 
 void sessionless_ready(struct engine *engine)
 {
-    event_push(engine, engine->connections_count == 0 ? CANCELD_EVENT_CONNECTED
-                                                      : CANCELD_EVENT_RESUMED);
+    event_push(engine,
+               engine->connections_count == 0 ? CANCELD_EVENT_CONNECTED : CANCELD_EVENT_RESUMED);
     ready(engine);
 }
 
@@ -142,12 +142,9 @@ void open_answered(struct engine *engine, Canceld__V1__Reply *reply, uint64_t no
 
 void session_losing(struct engine *engine, struct frame *frame)
 {
-    struct link *link = frame == NULL ? NULL : list_take(&frame->requests);
+    struct request *request = NULL;
 
-    for (; link != NULL; link = list_take(&frame->requests)) {
-        struct request *request = request_of(link);
-
-        engine->stores_count -= request->op == CANCELD_OP_STORE;
+    while (frame != NULL && (request = frame_unpack(engine, frame)) != NULL) {
         /* The refused frame was not applied; an earlier sending of it may have been. */
         request->sent = frame->sends_count > 1;
         request_repeat(engine, request, &engine->again);

@@ -30,12 +30,12 @@ struct canceld_operation {
     uint8_t given;
     uint8_t delivered;
     uint8_t noticed;
-    bool fd_ready;       /* the shell has made the descriptor readable */
-    bool handed;         /* to the application, which frees it; before, it is the engine's */
-    bool introduced;     /* whoever made it knows of it by now: it may be called back about */
-    bool told_early;     /* there is something to call back about, once it is introduced */
-    bool astray;         /* of a session that is lost: the daemon takes it for ended, or knows nothing */
-    bool closed;         /* the client was closed: there is no engine any more */
+    bool fd_ready;   /* the shell has made the descriptor readable */
+    bool handed;     /* to the application, which frees it; before, it is the engine's */
+    bool introduced; /* whoever made it knows of it by now: it may be called back about */
+    bool told_early; /* there is something to call back about, once it is introduced */
+    bool astray; /* of a session that is lost: the daemon takes it for ended, or knows nothing */
+    bool closed; /* the client was closed: there is no engine any more */
     enum canceld_outcome outcome;
     struct canceld_cause cause;
     void *cause_memory;

@@ -305,8 +305,7 @@ enum canceld_status request_new(const struct canceld_request *from,
     link_init(&request->link);
     flags_set(request, from);
     name_space = op_rows[from->op].name_space(from);
-    op_rows[from->op].fill(&messages, from,
-                           name_space.size == 0 ? namespace_default : name_space);
+    op_rows[from->op].fill(&messages, from, name_space.size == 0 ? namespace_default : name_space);
     status = frame_pack(request, &messages.op);
     if (status != CANCELD_OK) {
         request_free(request);

@@ -15,7 +15,7 @@
 
 /* Somebody waits for an answer: owned by whoever made it. */
 struct call {
-    struct link link;            /* among those that are done */
+    struct link link; /* among those that are done */
     bool done;
     enum canceld_status status;
     struct canceld_result result;
@@ -30,9 +30,9 @@ struct request {
     struct call *call;                   /* NULL: nobody waits (any more) */
     struct canceld_operation *operation; /* store: it will be, owned; ask: the one asked for */
     uint64_t submitted_ns;
-    uint64_t deadline_ns; /* of the call */
+    uint64_t deadline_ns;  /* of the call */
     size_t deadline_index; /* in the heap, 1 + index; 0: not in it */
-    uint32_t wait_ms;     /* what the daemon is asked to wait */
+    uint32_t wait_ms;      /* what the daemon is asked to wait */
     enum canceld_op op;
     bool alone;      /* has to be the only op of its frame */
     bool parks;      /* the daemon may answer it much later */

@@ -85,8 +85,8 @@ static void stats_fill(struct canceld_result *result, const Canceld__V1__Result 
     struct canceld_stat *stats = array;
 
     for (size_t i = 0; i < wire->n_stats; i++)
-        stats[i] = (struct canceld_stat){.name = wire->stats[i]->name,
-                                         .value = wire->stats[i]->value};
+        stats[i] =
+            (struct canceld_stat){.name = wire->stats[i]->name, .value = wire->stats[i]->value};
     result->stats = stats;
     result->stats_count = wire->n_stats;
 }

@@ -1,0 +1,6 @@
+# SPDX-License-Identifier: MIT
+foreach(subject IN ITEMS value text line exit_code)
+    canceld_test(test_cli_${subject} LABEL unit TIMEOUT 60
+        SOURCES unit/test_cli_${subject}.c
+        LINKS canceld_cli)
+endforeach()

@@ -1,0 +1,245 @@
+/* SPDX-License-Identifier: MIT */
+/* Time and ends: deadlines, heartbeats, dialling, closing, and connections without a session. */
+#include "client_rig.h"
+
+#include <string.h>
+
+#define OP(name) CANCELD__V1__OP__OP_##name
+#define ANSWER(name) CANCELD__V1__ANSWER__ANSWER_##name
+
+static struct rig *rig_of_session(void)
+{
+    struct rig *rig = rig_new(false, false);
+
+    rig_ready(rig, RIG_SESSION, RIG_EPOCH, false);
+    return rig;
+}
+
+static void deadlines(void)
+{
+    struct rig *rig = rig_of_session();
+    struct rig_call sent;
+    struct rig_call unsent;
+    struct rig_frame frame;
+    struct canceld_request get = {.op = CANCELD_OP_GET, .of.get.key = {"k", 1}};
+    uint64_t id = 0;
+
+    rig_submit(rig, &sent, &get, 100);
+    rig_pump(rig);
+    frame = rig_take(rig, OP(GET));
+    id = frame.frame->request_id;
+    rig_frame_free(&frame);
+    rig_link_down(rig);
+    rig_submit(rig, &unsent, &get, 100);
+    rig_pump(rig);
+    rig_pass(rig, 99);
+    CHECK_EQ(sent.done_count, 0);
+    rig_pass(rig, 1);
+    CHECK_EQ(sent.done_count, 1);
+    CHECK_EQ(sent.call.status, CANCELD_TIMED_OUT);
+    CHECK_EQ(unsent.done_count, 1);
+    CHECK_EQ(unsent.call.status, CANCELD_UNAVAILABLE);
+    /* The one that was sent still has to be answered for; the other is gone. */
+    rig_ready(rig, RIG_SESSION, RIG_EPOCH, true);
+    frame = rig_take(rig, OP(GET));
+    CHECK_EQ(frame.frame->request_id, id);
+    rig_answer_one(rig, &frame, ANSWER(NOT_FOUND), 0);
+    CHECK(!rig_has(rig, OP(GET)));
+    CHECK_EQ(sent.done_count, 1);
+    rig_free(rig);
+}
+
+static void waiting_longer(void)
+{
+    struct rig *rig = rig_new(false, false);
+    struct rig_call call;
+    struct rig_frame frame;
+    struct canceld_request wait = {.op = CANCELD_OP_WAIT};
+
+    wait.of.wait = (struct canceld_wait_request){
+        .key = canceld_string("k"), .until = CANCELD_UNTIL_ENDED, .wait_ms = 5000};
+    rig_submit(rig, &call, &wait, 1000);
+    /* It began to wait when it was asked to, though nobody was there. */
+    rig_pass(rig, 2000);
+    rig_ready(rig, RIG_SESSION, RIG_EPOCH, false);
+    frame = rig_take(rig, OP(WAIT));
+    CHECK_EQ(frame.frame->ops[0]->wait->deadline_ms, 3000);
+    rig_pass(rig, 3999);
+    CHECK_EQ(call.done_count, 0);
+    rig_pass(rig, 1);
+    CHECK_EQ(call.call.status, CANCELD_TIMED_OUT);
+    rig_frame_free(&frame);
+    rig_free(rig);
+}
+
+static void late_store(void)
+{
+    struct rig *rig = rig_of_session();
+    struct rig_call call;
+    struct rig_frame frame;
+
+    rig_store(rig, &call, "late", 100);
+    rig_pump(rig);
+    rig_pass(rig, 100);
+    CHECK_EQ(call.call.status, CANCELD_TIMED_OUT);
+    CHECK(call.call.operation == NULL);
+    frame = rig_take(rig, OP(STORE));
+    rig_answer_one(rig, &frame, ANSWER(STORED), 42);
+    frame = rig_take(rig, OP(DELETE));
+    CHECK_EQ(frame.frame->ops[0]->delete_->gen, 42);
+    CHECK_EQ(frame.frame->ops[0]->delete_->outcome, CANCELD__V1__OUTCOME__OUTCOME_FAILED);
+    CHECK_BYTES_EQ(frame.frame->ops[0]->delete_->key.data, 4, "late", 4);
+    rig_answer_one(rig, &frame, ANSWER(DELETED), 42);
+    rig_free(rig);
+}
+
+static void heartbeats(void)
+{
+    struct rig *rig = rig_of_session();
+    struct rig_frame ping;
+
+    rig_drop(rig);
+    CHECK_EQ(engine_wake_ns(&rig->engine, true), rig->now_ns + 1000 * RIG_MS);
+    rig_pass(rig, 999);
+    CHECK(!rig_has(rig, OP(PING)));
+    rig_pass(rig, 1);
+    ping = rig_take(rig, OP(PING));
+    CHECK_EQ(ping.frame->session, RIG_SESSION);
+    rig_answer_one(rig, &ping, ANSWER(PONG), 0);
+    rig_pass(rig, 1000);
+    CHECK(rig_has(rig, OP(PING)));
+    /* No answer for three heartbeats: the link is given up. */
+    rig_pass(rig, 2999);
+    CHECK(!engine_wants_cut(&rig->engine));
+    rig_pass(rig, 1);
+    CHECK(engine_wants_cut(&rig->engine));
+    rig_link_down(rig);
+    CHECK_EQ(rig->event_last, CANCELD_EVENT_DEGRADED);
+    rig_free(rig);
+}
+
+static void dialling(void)
+{
+    struct rig *rig = rig_of_session();
+    uint64_t pause_before = 0;
+
+    rig_link_down(rig);
+    CHECK_EQ(engine_dial_ns(&rig->engine), rig->now_ns);
+    for (int i = 0; i < 20; i++) {
+        uint64_t pause = 0;
+
+        engine_link_down(&rig->engine, rig->now_ns);
+        pause = engine_dial_ns(&rig->engine) - rig->now_ns;
+        CHECK_GE(pause, pause_before / 4);
+        CHECK_GE(pause, ENGINE_DIAL_FIRST_NS / 2);
+        CHECK_LE(pause, ENGINE_DIAL_LAST_NS);
+        pause_before = pause;
+    }
+    CHECK_GE(pause_before, ENGINE_DIAL_LAST_NS / 2);
+    /* One that is silent instead of greeting is given up too. */
+    rig_link_begin(rig);
+    rig_pass(rig, 4999);
+    CHECK(!engine_wants_cut(&rig->engine));
+    rig_pass(rig, 1);
+    CHECK(engine_wants_cut(&rig->engine));
+    rig_free(rig);
+}
+
+static void closing(void)
+{
+    struct rig *rig = rig_of_session();
+    struct rig_call call;
+    struct rig_call late;
+    struct rig_frame frame;
+    struct submission submission = {.call = &late.call};
+    struct canceld_request ping = {.op = CANCELD_OP_PING};
+
+    submission.request = &ping;
+    rig_cancel(rig, &call, "a", 0);
+    engine_close(&rig->engine);
+    CHECK_EQ(engine_submit(&rig->engine, &submission, rig->now_ns), CANCELD_CLOSED);
+    rig_pump(rig);
+    CHECK(!rig_has(rig, OP(CLOSE)));
+    frame = rig_take(rig, OP(CANCEL));
+    rig_answer_one(rig, &frame, ANSWER(NOT_FOUND), 0);
+    canceld_result_clear(&call.call.result);
+    CHECK(!engine_is_closed(&rig->engine));
+    frame = rig_take(rig, OP(CLOSE));
+    rig_answer_one(rig, &frame, ANSWER(CLOSED), 0);
+    CHECK(engine_is_closed(&rig->engine));
+    rig_free(rig);
+}
+
+static void closing_all(void)
+{
+    struct rig *rig = rig_of_session();
+    struct rig_call framed;
+    struct rig_call queued;
+    struct rig_call stored;
+    struct canceld_operation *operation = rig_stored(rig, "kept", 9);
+
+    rig_store(rig, &stored, "b", 0);
+    rig_cancel(rig, &framed, "a", 0);
+    rig_pump(rig);
+    rig_link_down(rig);
+    rig_cancel(rig, &queued, "b", 0);
+    engine_close_all(&rig->engine);
+    rig_pump(rig);
+    CHECK_EQ(framed.call.status, CANCELD_CLOSED);
+    CHECK_EQ(queued.call.status, CANCELD_CLOSED);
+    CHECK_EQ(stored.call.status, CANCELD_CLOSED);
+    CHECK(operation->closed);
+    rig_let_go(rig, operation);
+    rig_free(rig);
+}
+
+static void without_session(void)
+{
+    struct rig *rig = rig_new(true, false);
+    struct rig_call calls[4];
+    struct rig_call store_call;
+    struct rig_frame frame;
+    struct canceld_request store = {.op = CANCELD_OP_STORE};
+    struct submission submission = {.request = &store, .call = &store_call.call};
+
+    rig_link_up(rig);
+    CHECK_EQ(rig->engine.phase, ENGINE_READY);
+    CHECK_EQ(rig->frames_count, 0); /* neither open nor poll */
+    CHECK_EQ(engine_submit(&rig->engine, &submission, rig->now_ns), CANCELD_INVALID);
+    rig_cancel(rig, &calls[0], "keyed", 0);
+    rig_cancel(rig, &calls[1], "by gen", 7);
+    rig_get(rig, &calls[2], "read", 0);
+    rig_pump(rig);
+    frame = rig_take(rig, OP(CANCEL));
+    CHECK_EQ(frame.frame->session, 0);
+    CHECK_EQ(frame.frame->answered_below, 0);
+    CHECK_BYTES_EQ(frame.frame->ops[0]->cancel->namespace_.data, 5, "tests", 5);
+    rig_frame_free(&frame);
+    rig_link_down(rig);
+    rig_cancel(rig, &calls[3], "not sent yet", 0);
+    rig_pass(rig, 10);
+    CHECK_EQ(calls[0].call.status, CANCELD_UNKNOWN);
+    CHECK_EQ(calls[0].done_count, 1);
+    CHECK_EQ(calls[1].done_count, 0);
+    rig_link_up(rig);
+    frame = rig_take(rig, OP(CANCEL));
+    CHECK_EQ(frame.frame->n_ops, 3);
+    CHECK_EQ(frame.frame->ops[0]->cancel->gen, 7);
+    CHECK_EQ(frame.frame->ops[1]->op_case, OP(GET));
+    CHECK_BYTES_EQ(frame.frame->ops[2]->cancel->key.data, 3, "not", 3);
+    rig_frame_free(&frame);
+    rig_free(rig);
+}
+
+static const struct test_case cases[] = {
+    {"a deadline says whether the request was ever sent", deadlines},
+    {"a wait counts from when it was asked for", waiting_longer},
+    {"a store that comes too late is undone", late_store},
+    {"a heartbeat each interval, and a silent daemon is given up", heartbeats},
+    {"dialling pauses longer each time", dialling},
+    {"closing sends what is queued, then the close", closing},
+    {"closing at once ends every call with CLOSED", closing_all},
+    {"without a session a lost cancel is repeated only by gen", without_session},
+};
+
+TEST_MAIN(cases)

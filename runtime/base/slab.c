@@ -28,6 +28,16 @@ static void *record_at(const struct slab *slab, uint32_t chunk, uint32_t record)
     return slab_at(slab, chunk * slab->chunk_records + record);
 }
 
+static uint64_t *open_word(const struct slab *slab, uint32_t chunk)
+{
+    return (uint64_t *) slab->open.base + chunk / 64;
+}
+
+static uint64_t chunk_bit(uint32_t chunk)
+{
+    return UINT64_C(1) << (chunk % 64);
+}
+
 bool slab_init(struct slab *slab, size_t record_bytes, uint32_t capacity)
 {
     *slab = (struct slab){0};
@@ -49,6 +59,14 @@ bool slab_init(struct slab *slab, size_t record_bytes, uint32_t capacity)
         region_fini(&slab->records);
         return false;
     }
+    size_t words = (slab->chunks_count + 63) / 64;
+    if (!region_init(&slab->open, words * sizeof(uint64_t))) {
+        slab_fini(slab);
+        return false;
+    }
+    for (uint32_t number = 0; number < slab->chunks_count; number++) {
+        *open_word(slab, number) |= chunk_bit(number);
+    }
     chunk_at(slab, 0)->fresh = 1;
     return true;
 }
@@ -57,6 +75,7 @@ void slab_fini(struct slab *slab)
 {
     region_fini(&slab->records);
     region_fini(&slab->chunks);
+    region_fini(&slab->open);
     *slab = (struct slab){0};
 }
 
@@ -66,17 +85,23 @@ static bool chunk_has_room(const struct slab *slab, uint32_t number)
     return chunk->free_first != 0 || chunk->fresh < slab->chunk_records;
 }
 
+/* The lowest chunk with room. There is one: the capacity was looked at. */
+static uint32_t chunk_open(struct slab *slab)
+{
+    const uint64_t *words = slab->open.base;
+    while (words[slab->open_hint] == 0) {
+        slab->open_hint++;
+        ASSERT(slab->open_hint * 64 < slab->chunks_count);
+    }
+    return slab->open_hint * 64 + (uint32_t) __builtin_ctzll(words[slab->open_hint]);
+}
+
 uint32_t slab_take(struct slab *slab)
 {
     if (slab->count == slab->capacity) {
         return 0;
     }
-    uint32_t number = slab->open_hint;
-    while (!chunk_has_room(slab, number)) {
-        number++;
-        ASSERT(number < slab->chunks_count);
-    }
-    slab->open_hint = number;
+    uint32_t number = chunk_open(slab);
     struct slab_chunk *chunk = chunk_at(slab, number);
     uint32_t record;
     if (chunk->free_first != 0) {
@@ -87,6 +112,9 @@ uint32_t slab_take(struct slab *slab)
     }
     if (slab->spare == number + 1) {
         slab->spare = 0;
+    }
+    if (!chunk_has_room(slab, number)) {
+        *open_word(slab, number) &= ~chunk_bit(number);
     }
     chunk->live++;
     chunk->live_bits[record / 64] |= UINT64_C(1) << (record % 64);
@@ -119,8 +147,9 @@ void slab_give(struct slab *slab, uint32_t index)
     chunk->live_bits[record / 64] &= ~(UINT64_C(1) << (record % 64));
     chunk->live--;
     slab->count--;
-    if (number < slab->open_hint) {
-        slab->open_hint = number;
+    *open_word(slab, number) |= chunk_bit(number);
+    if (number / 64 < slab->open_hint) {
+        slab->open_hint = number / 64;
     }
     if (chunk->live == 0) {
         chunk_empty(slab, number);
@@ -168,7 +197,9 @@ void slab_check(const struct slab *slab)
             memcpy(&next, record_at(slab, number, next - 1), sizeof next);
         }
         ASSERT(chunk->live + free_count + (number == 0) == chunk->fresh || chunk->live == 0);
-        ASSERT(number >= slab->open_hint || !chunk_has_room(slab, number));
+        bool open = (*open_word(slab, number) & chunk_bit(number)) != 0;
+        ASSERT(open == chunk_has_room(slab, number));
+        ASSERT(!open || number / 64 >= slab->open_hint);
         live += chunk->live;
     }
     ASSERT(live == slab->count && live <= slab->capacity);

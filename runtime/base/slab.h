@@ -21,13 +21,14 @@ struct slab_chunk;
 struct slab {
     struct region records;
     struct region chunks; /* of struct slab_chunk */
+    struct region open;   /* of uint64_t: a bit for each chunk that has a free record */
     uint32_t record_bytes;
     uint32_t chunk_records; /* records in a chunk */
     uint32_t chunk_bytes;   /* a multiple of REGION_GRAIN */
     uint32_t chunks_count;
     uint32_t capacity;  /* records that may be live at once */
     uint32_t count;     /* records that are */
-    uint32_t open_hint; /* no chunk below this one has a free record */
+    uint32_t open_hint; /* no word of `open` below this one has a bit set */
     uint32_t spare;     /* 1 + the empty chunk that keeps its memory; 0 for none */
 };
 

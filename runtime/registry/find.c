@@ -1,10 +1,19 @@
 /* SPDX-License-Identifier: MIT */
-/* "By key and gen, the first that fits" of the contract. */
+/* "By key and gen, the first that fits" of the contract.
+ *
+ * A dying session's operations are ended and let go in steps; whoever looks one up before its turn must
+ * find what it will be afterwards. So the look-up takes the turn forward, which may forget operations
+ * and, with the last of them, the key. */
 #include "registry/state.h"
 
-/* A dying session's operations are ended in steps; whoever looks one up before its turn must not
- * find it live. So the look-up takes the turn forward. */
-static void end_those_of_the_dead(struct registry *r, uint32_t key)
+static bool is_of_the_dead(const struct registry *r, uint32_t operation)
+{
+    uint32_t owner = operation == 0 ? 0 : operation_at(r, operation)->owner;
+    return owner != 0 && session_at(r, owner)->dying;
+}
+
+/* The live ones; none of them is forgotten by this, so the key stays. */
+static void end_the_live(struct registry *r, uint32_t key)
 {
     uint32_t next;
     for (uint32_t i = key_at(r, key)->live.first; i != 0; i = next) {
@@ -15,25 +24,36 @@ static void end_those_of_the_dead(struct registry *r, uint32_t key)
 
 struct found find_key(struct request *q, const struct op *op)
 {
-    struct found found = {.answer = ANSWER_NOT_FOUND};
-    found.key = key_find(q->r, q->space, op->key);
-    if (found.key != 0 && q->r->dying.first != 0) {
-        end_those_of_the_dead(q->r, found.key);
+    struct registry *r = q->r;
+    struct found found = {.answer = ANSWER_NOT_FOUND, .key = key_find(r, q->space, op->key)};
+    if (found.key == 0 || r->dying.first == 0) {
+        return found;
+    }
+    end_the_live(r, found.key);
+    while (found.key != 0 && is_of_the_dead(r, key_newest_ended(r, found.key))) {
+        operation_take_turn(r, key_newest_ended(r, found.key));
+        q->space = space_find(r, q->space_name);
+        found.key = key_find(r, q->space, op->key);
     }
     return found;
 }
 
 struct found find_by_gen(struct request *q, const struct op *op)
 {
-    if (op->gen > q->r->gen_newest) {
+    struct registry *r = q->r;
+    if (op->gen > r->gen_newest) {
         return (struct found){.answer = ANSWER_STALE_EPOCH};
     }
     struct found found = find_key(q, op);
     if (found.key == 0) {
         return found;
     }
-    found.operation = operation_find(q->r, found.key, op->gen);
-    uint64_t highest = key_highest_gen(q->r, found.key);
+    found.operation = operation_find(r, found.key, op->gen);
+    if (is_of_the_dead(r, found.operation)) {
+        operation_take_turn(r, found.operation);
+        return find_by_gen(q, op); /* once: now it is nobody's, or forgotten */
+    }
+    uint64_t highest = key_highest_gen(r, found.key);
     if (found.operation == 0 && highest > op->gen) {
         found.answer = ANSWER_STALE_GEN;
         found.gen = highest;

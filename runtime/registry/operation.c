@@ -204,10 +204,12 @@ void operation_release(struct registry *r, uint32_t index)
         operation->settling) {
         return;
     }
-    if (time_after(operation->ended_ms, r->limits.finished_ms) > r->now_ms) {
+    uint64_t over_ms = time_after(operation->ended_ms, r->limits.finished_ms);
+    if (over_ms > r->now_ms) {
         /* Forgotten before its time: see cancel.c for what that means for an arm. */
         r->counters.memory_dropped_early++;
-        r->memory_gap_until_ms = time_after(operation->ended_ms, r->limits.finished_ms);
+        r->memory_gap_until_ms =
+            over_ms > r->memory_gap_until_ms ? over_ms : r->memory_gap_until_ms;
     }
     uint32_t key = operation->key;
     hash_index_remove(&r->operations_by_gen, index);

@@ -51,6 +51,8 @@ void session_bind(struct registry *r, uint32_t index, uint32_t link)
 {
     struct session *session = session_at(r, index);
     unbind(r, index);
+    r->links_opened += link_at(r, link)->opened ? 0 : 1;
+    link_at(r, link)->opened = true;
     session->link = link;
     chain_append(OF_LINK(r), &link_at(r, link)->sessions, index);
     session->in_grace = false;
@@ -184,14 +186,6 @@ static void answer_opened(struct request *q, uint32_t index, bool resumed)
     ASSERT(put); /* alone in its frame, and of a bounded size */
 }
 
-static void note_opened(struct registry *r, struct link *link)
-{
-    if (!link->opened) {
-        link->opened = true;
-        r->links_opened++;
-    }
-}
-
 void serve_open(struct request *q, const struct op *op)
 {
     struct registry *r = q->r;
@@ -203,7 +197,6 @@ void serve_open(struct request *q, const struct op *op)
         }
         session_at(r, index)->heartbeat_ms = op->as.open.heartbeat_ms;
         session_bind(r, index, q->link);
-        note_opened(r, link_at(r, q->link));
         answer_opened(q, index, true);
         return;
     }
@@ -217,7 +210,6 @@ void serve_open(struct request *q, const struct op *op)
     }
     uint32_t index = make(r, op, q->space_name);
     session_bind(r, index, q->link);
-    note_opened(r, link_at(r, q->link));
     answer_opened(q, index, false);
 }
 

@@ -63,6 +63,7 @@ uint32_t park(struct request *q, enum op_kind kind, uint64_t deadline_ms, size_t
         parked->remembered =
             q->remembered != 0 ? q->remembered : remembered_make(r, q->session, q->frame, charge);
         remembered_at(r, parked->remembered)->parked = index;
+        remembered_at(r, parked->remembered)->parked_once = true;
     }
     q->parked = true;
     return index;

@@ -132,17 +132,31 @@ static void name(struct registry *r, uint32_t index)
     charge(r, remembered, REMEMBERED_BYTES_EXTRA);
 }
 
-/* answered_below has passed this id: forgotten, unless it is undecided. */
+/* answered_below has passed this id. */
 static void pass(struct registry *r, uint32_t index)
 {
     struct remembered *remembered = remembered_at(r, index);
-    if (remembered->parked == 0) {
+    if (!remembered->parked_once) {
         remembered_free(r, index);
         return;
     }
+    remembered->gives_way = remembered->parked == 0;
     chain_remove(OF_SESSION(r), list_of(r, remembered), index);
     remembered->passed = true;
     chain_append(OF_SESSION(r), list_of(r, remembered), index);
+}
+
+bool remembered_give_way(struct registry *r, uint32_t session)
+{
+    uint64_t room = remembered_room(r, session);
+    uint32_t next;
+    for (uint32_t i = session_at(r, session)->passed.first; i != 0; i = next) {
+        next = remembered_at(r, i)->of_session.next;
+        if (remembered_at(r, i)->gives_way) {
+            remembered_free(r, i);
+        }
+    }
+    return remembered_room(r, session) > room;
 }
 
 void remembered_answered(struct registry *r, uint32_t session_index, const struct frame *frame)

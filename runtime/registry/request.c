@@ -230,6 +230,11 @@ static void serve(struct request *q)
     }
     size_t least = q->used + NOT_APPLIED_BYTES * q->frame->ops_count;
     if (least > q->room || !serve_ops(q)) {
+        if (q->session != 0 && remembered_give_way(r, q->session)) {
+            q->exhausted = false;
+            serve(q);
+            return;
+        }
         refuse(q, (struct error){ERROR_FULL, NULL, "no room to remember the answer",
                                  q->session != 0 ? remembered_limit(r, q->session) : NULL});
         return;

@@ -140,7 +140,7 @@ struct session {
     struct chain_ends notices;
     struct chain_ends parked;
     struct chain_ends remembered; /* by request id */
-    struct chain_ends passed;     /* those that answered_below passed while undecided */
+    struct chain_ends passed; /* those that answered_below passed and that stay: see remembered.c */
     uint64_t notice_number_last;
     uint64_t answered_below;
     uint64_t remembered_bytes;
@@ -162,8 +162,10 @@ struct remembered {
     uint32_t session;
     uint32_t parked;  /* while undecided */
     uint32_t charged; /* bytes */
+    bool parked_once;
     bool passed;
-    bool named; /* in `answered`: the answer is gone, the id must not be done again */
+    bool gives_way; /* passed after it was decided: kept while there is room */
+    bool named;     /* in `answered`: the answer is gone, the id must not be done again */
     struct kept_bytes reply;
 };
 
@@ -424,6 +426,7 @@ void remembered_set(struct registry *r, uint32_t remembered, struct bytes reply)
 void remembered_free(struct registry *r, uint32_t remembered);
 void remembered_decided(struct registry *r, uint32_t remembered); /* no longer parked */
 void remembered_answered(struct registry *r, uint32_t session, const struct frame *frame);
+bool remembered_give_way(struct registry *r, uint32_t session); /* whether there is more room now */
 uint64_t remembered_room(const struct registry *r, uint32_t session);
 const char *remembered_limit(const struct registry *r, uint32_t session);
 

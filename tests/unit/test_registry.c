@@ -145,6 +145,37 @@ static void an_answer_that_cannot_be_remembered_refuses_the_frame(void)
     rig_fini(&rig);
 }
 
+static void an_answer_that_crossed_with_answered_below_is_kept(void)
+{
+    rig_init(&rig, NULL, 1);
+    uint64_t session = rig_open(&rig, 1, 0);
+    (void) rig_ask(&rig, 1, session, 1, rig_store("k", POLICY_REJECT));
+    struct op cancel = rig_cancel("k", 0);
+    cancel.as.cancel.level = LEVEL_STOPPED;
+    cancel.as.cancel.deadline_ms = 1000;
+    rig_park(&rig, 1, session, 2, cancel);
+    rig_pass(&rig, 1000, 10);
+    CHECK_EQ(rig.last.answer, ANSWER_REQUESTED); /* and this reply is lost */
+    struct op ping = {.kind = OP_PING};
+    struct frame frame = {.version = 1,
+                          .session = session,
+                          .request_id = 3,
+                          .answered_below = 3,
+                          .ops = &ping,
+                          .ops_count = 1};
+    rig_send(&rig, 1, &frame);
+    CHECK_EQ(rig_ask(&rig, 1, session, 2, cancel).answer, ANSWER_REQUESTED);
+    CHECK_EQ(rig.refused, ERROR_UNSET);
+    uint64_t two = 2;
+    frame.answered = &two;
+    frame.answered_count = 1;
+    frame.request_id = 4;
+    rig_send(&rig, 1, &frame);
+    (void) rig_ask(&rig, 1, session, 2, cancel);
+    CHECK_EQ(rig.refused, ERROR_TOO_OLD);
+    rig_fini(&rig);
+}
+
 static void a_dead_owner_is_seen_before_its_turn(void)
 {
     rig_init(&rig, NULL, 1);
@@ -277,6 +308,8 @@ static const struct test_case cases[] = {
     {"an op whose result has no room is not applied", what_does_not_fit_is_not_applied},
     {"a frame whose answer cannot be remembered is refused, and may come again",
      an_answer_that_cannot_be_remembered_refuses_the_frame},
+    {"an answer that crossed with answered_below on its way is kept until it is named",
+     an_answer_that_crossed_with_answered_below_is_kept},
     {"an operation of a dead owner is OWNER_LOST before it is buried",
      a_dead_owner_is_seen_before_its_turn},
     {"when the counter ends the epoch rises, or stores answer FULL",

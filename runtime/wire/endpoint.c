@@ -76,13 +76,17 @@ void endpoint_stop_accepting(struct endpoint *endpoint)
     }
 }
 
-void endpoint_close(struct endpoint *endpoint, uint64_t flush_ms, void (*closed)(void *context),
-                    void *context)
+void endpoint_monitor(const struct endpoint *endpoint, struct actor *watcher,
+                      struct message_down *down)
+{
+    ASSERT(endpoint->actor != NULL);
+    actor_monitor(watcher, actor_self(endpoint->actor), down);
+}
+
+void endpoint_close(struct endpoint *endpoint, uint64_t flush_ms)
 {
     ASSERT(!endpoint->closing && endpoint->actor != NULL);
     endpoint->closing = true;
-    endpoint->closed = closed;
-    endpoint->closed_context = context;
     endpoint->kind->close(endpoint, flush_ms);
 }
 

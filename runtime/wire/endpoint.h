@@ -75,7 +75,7 @@ MUST_CHECK enum status endpoint_open(struct actor_loop *loop,
                                      struct endpoint **endpoint_out,
                                      char error[ENDPOINT_ERROR_BYTES]);
 
-/* After the loop was stopped, or after `closed` was called. Takes NULL. Links that are still up
+/* After the loop was stopped, or after its actor has ended. Takes NULL. Links that are still up
  * when their loop is stopped are closed without a link_down. */
 void endpoint_free(struct endpoint *endpoint);
 
@@ -90,11 +90,15 @@ void endpoint_reply(struct actor *self, const struct reply_to *to, struct bytes 
 /* Accepts nobody from now on; the links stay as they are. */
 void endpoint_stop_accepting(struct endpoint *endpoint);
 
+/* Has *down told to `watcher` when the endpoint has ended: nothing is left of it then but what
+ * endpoint_free() takes. On the loop. */
+void endpoint_monitor(const struct endpoint *endpoint, struct actor *watcher,
+                      struct message_down *down);
+
 /* Stops accepting, closes each link when its output is gone and all of them after `flush_ms`, and
- * calls `closed` on the loop when nothing is left. Frames that come meanwhile are still handed
- * over, for somebody has to say that the daemon stops. Does not wait. Once. */
-void endpoint_close(struct endpoint *endpoint, uint64_t flush_ms, void (*closed)(void *context),
-                    void *context);
+ * ends when nothing is left. Frames that come meanwhile are still handed over, for somebody has to
+ * say that the daemon stops. Does not wait. Once. */
+void endpoint_close(struct endpoint *endpoint, uint64_t flush_ms);
 
 /* Why links were cut. */
 #define ENDPOINT_CUT_TABLE(X)                                                                      \

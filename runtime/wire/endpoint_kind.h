@@ -32,8 +32,6 @@ struct endpoint {
     struct limits limits;
     struct endpoint_stats stats;
     bool closing;
-    void (*closed)(void *context);
-    void *closed_context;
     char url[ENDPOINT_URL_BYTES];
 };
 

@@ -40,9 +40,6 @@ static void rep_on_stop(struct actor *self)
     }
     rep_contexts_stop(rep);
     rep->common.actor = NULL;
-    if (rep->common.closed != NULL) {
-        rep->common.closed(rep->common.closed_context); /* Last: it may free the endpoint. */
-    }
 }
 
 static const struct actor_class rep_class = {

@@ -205,9 +205,6 @@ static void stream_on_stop(struct actor *self)
     stream_free_acceptors(stream);
     nng_stream_listener_free(stream->listener);
     stream->common.actor = NULL;
-    if (stream->common.closed != NULL) {
-        stream->common.closed(stream->common.closed_context); /* Last: it may free the endpoint. */
-    }
 }
 
 static const struct actor_class stream_class = {.name = "endpoint",

@@ -23,6 +23,7 @@ struct service {
     struct codec *codec;
     struct registry_actor *registry_actor;
     struct endpoint *endpoints[SERVICE_ENDPOINTS_MAX];
+    struct message_down endpoints_down[SERVICE_ENDPOINTS_MAX]; /* at the end */
     size_t endpoints_count;
     size_t endpoints_closing;
     struct limits limits;
@@ -196,9 +197,8 @@ static bool on_link_opened(void *context, uint64_t link)
 
 /* ---- the end ---- */
 
-static void on_closed(void *context)
+static void endpoint_ended(struct service *service)
 {
-    struct service *service = context;
     ASSERT(service->endpoints_closing > 0);
     if (--service->endpoints_closing == 0 && service->stopping != NULL) {
         struct promise *promise = service->stopping;
@@ -217,7 +217,8 @@ static void stop(struct service *service, struct message *message)
     /* Before the links are told to close, so that these answers are among what is flushed. */
     registry_actor_shut_down(service->registry_actor);
     for (size_t i = 0; i < service->endpoints_count; i++) {
-        endpoint_close(service->endpoints[i], ENDPOINT_FLUSH_MS, on_closed, service);
+        endpoint_monitor(service->endpoints[i], service->self, &service->endpoints_down[i]);
+        endpoint_close(service->endpoints[i], ENDPOINT_FLUSH_MS);
     }
 }
 
@@ -226,6 +227,8 @@ static void on_message(struct actor *self, struct message *message)
     struct service *service = actor_state(self);
     if (message->kind == SERVICE_STOP && service->endpoints_closing == 0) {
         stop(service, message);
+    } else if (message->kind == MESSAGE_DOWN) {
+        endpoint_ended(service);
     }
     message_release(message);
 }

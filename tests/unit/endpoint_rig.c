@@ -79,6 +79,11 @@ struct order {
 
 static void take_order(struct actor *self, struct message *message)
 {
+    if (message->kind == MESSAGE_DOWN) {
+        struct server *server = actor_state(self);
+        atomic_store(&server->closed, true);
+        return;
+    }
     struct order *order = LIST_OWNER(message, struct order, message);
     order->run(actor_state(self), order);
     actor_reply(self, actor_defer(message), NULL);
@@ -176,15 +181,10 @@ struct endpoint_stats server_stats(struct server *server)
     return order.stats;
 }
 
-static void on_closed(void *context)
-{
-    struct server *server = context;
-    atomic_store(&server->closed, true);
-}
-
 static void run_close(struct server *server, struct order *order)
 {
-    endpoint_close(server->endpoint, order->size, on_closed, server);
+    endpoint_monitor(server->endpoint, server->self, &server->down);
+    endpoint_close(server->endpoint, order->size);
 }
 
 void server_close(struct server *server, uint64_t flush_ms)

@@ -56,6 +56,7 @@ struct server {
     _Atomic(uint64_t) paused; /* links that are at present */
     _Atomic(bool) refuse;     /* what link_up says */
     _Atomic(bool) opens;      /* what link_opened says */
+    struct message_down down; /* of the endpoint */
     _Atomic(bool) closed;
 };
 

@@ -87,9 +87,11 @@ static enum exit_code stored(struct run *run, const struct canceld_result *resul
     }
     run_tell_answer(run->arguments, result);
     if (run->operation != NULL) {
-        /* Born cancelled: it is ours to end. */
-        (void) !canceld_operation_finish(run->operation, CANCELD_OUTCOME_CANCELLED, FINISH_MS,
-                                         NULL);
+        /* Born cancelled: it is ours to end. Where that fails, the end of the session ends it. */
+        enum canceld_status status =
+            canceld_operation_finish(run->operation, CANCELD_OUTCOME_CANCELLED, FINISH_MS, NULL);
+
+        (void) status;
         run->operation = NULL;
     }
     return EXIT_CODE_NOT_STARTED;

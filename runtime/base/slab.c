@@ -102,6 +102,7 @@ uint32_t slab_take(struct slab *slab)
         return 0;
     }
     uint32_t number = chunk_open(slab);
+    slab->chunks_touched = number < slab->chunks_touched ? slab->chunks_touched : number + 1;
     struct slab_chunk *chunk = chunk_at(slab, number);
     uint32_t record;
     if (chunk->free_first != 0) {
@@ -158,7 +159,7 @@ void slab_give(struct slab *slab, uint32_t index)
 
 uint32_t slab_end(const struct slab *slab)
 {
-    for (uint32_t number = slab->chunks_count; number > 0; number--) {
+    for (uint32_t number = slab->chunks_touched; number > 0; number--) {
         if (chunk_at(slab, number - 1)->live > 0) {
             return (number - 1) * slab->chunk_records + chunk_at(slab, number - 1)->fresh;
         }
@@ -177,7 +178,7 @@ bool slab_is_live(const struct slab *slab, uint32_t index)
 size_t slab_bytes(const struct slab *slab)
 {
     size_t bytes = 0;
-    for (uint32_t number = 0; number < slab->chunks_count; number++) {
+    for (uint32_t number = 0; number < slab->chunks_touched; number++) {
         if (chunk_at(slab, number)->live > 0 || slab->spare == number + 1) {
             bytes += slab->chunk_bytes;
         }
@@ -188,7 +189,7 @@ size_t slab_bytes(const struct slab *slab)
 void slab_check(const struct slab *slab)
 {
     uint32_t live = 0;
-    for (uint32_t number = 0; number < slab->chunks_count; number++) {
+    for (uint32_t number = 0; number < slab->chunks_touched; number++) {
         const struct slab_chunk *chunk = chunk_at(slab, number);
         uint32_t free_count = 0;
         for (uint32_t next = chunk->free_first; next != 0; free_count++) {

@@ -26,6 +26,7 @@ struct slab {
     uint32_t chunk_records; /* records in a chunk */
     uint32_t chunk_bytes;   /* a multiple of REGION_GRAIN */
     uint32_t chunks_count;
+    uint32_t chunks_touched; /* those above were never taken from */
     uint32_t capacity;  /* records that may be live at once */
     uint32_t count;     /* records that are */
     uint32_t open_hint; /* no word of `open` below this one has a bit set */

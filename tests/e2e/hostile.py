@@ -7,7 +7,7 @@
     bare    connects and closes without a word"""
 import sys
 
-from canceld_e2e import Peer, cancel, connect_socket, handshake, pb, ping, wait
+from wire import Peer, cancel, connect_socket, handshake, pb, ping, wait
 
 AT_A_TIME = 100
 OPS = [ping(), pb.Op(stats=pb.Stats()), pb.Op(list=pb.List()), cancel(b"nothing"),

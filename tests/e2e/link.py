@@ -4,7 +4,7 @@ import os
 import socket
 import threading
 
-from canceld_e2e import connect_socket
+from wire import connect_socket
 
 
 class Link:

@@ -8,7 +8,7 @@ import select
 import sys
 import time
 
-from canceld_e2e import FrameRefused, Peer, Session, only_result, pb, ping
+from wire import FrameRefused, Peer, Session, only_result, pb, ping
 
 
 class Holder:

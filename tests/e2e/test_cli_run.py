@@ -6,6 +6,7 @@ import select
 import signal
 import socket
 import subprocess
+import sys
 import threading
 import time
 
@@ -247,13 +248,20 @@ class Outcomes(CliHelpers):
         eventually(started, what="a child")
 
     def test_a_signal_that_is_to_be_ignored_is_not_forwarded(self):
-        process = self.run_begin(
-            "--key", "k", "--", "sh", "-c", f"echo begun >{self.note}; sleep 60",
-            preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN))
+        script = ("import signal, sys, time\n"
+                  "def on_hup(*_): print('HUP', flush=True)\n"
+                  "def on_end(*_): sys.exit(7)\n"
+                  "signal.signal(signal.SIGHUP, on_hup)\n"
+                  "signal.signal(signal.SIGUSR2, on_end)\n"
+                  f"open({self.note!r}, 'w').write('begun ')\n"
+                  "while True: time.sleep(0.05)\n")
+        process = self.run_begin("--key", "k", "--", sys.executable, "-c", script,
+                                 preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN))
         self.await_noted()
         process.send_signal(signal.SIGHUP)
-        process.send_signal(signal.SIGUSR1)
-        self.assertEqual(self.run_end(process).code, 128 + signal.SIGUSR1)
+        process.send_signal(signal.SIGUSR2)
+        said = self.run_end(process)
+        self.assertEqual((said.code, said.out), (7, ""), said)
 
     def test_the_command_inherits_nothing_but_what_the_caller_has(self):
         said = self.run_all("--key", "k", "--", "sh", "-c",
@@ -405,6 +413,12 @@ class Terminal(CliCase):
         self.await_text("code=130")
         self.type("echo back; stty -a | grep -c isig\n")
         self.await_text("back")
+
+    def test_the_terminal_is_given_back(self):
+        self.type(f"sh -c '{CANCELCTL} run --key k -- true; echo next; read line; echo got=$line'\n")
+        self.await_text("next")
+        self.type("this\n")
+        self.await_text("got=this")
 
     def test_it_stops_and_goes_on_as_a_job(self):
         self.type(f"{CANCELCTL} run --key k -- sh -c 'cat; exit 6'; echo code=$?\n")

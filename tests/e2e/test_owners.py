@@ -36,7 +36,7 @@ class Owners:
     def test_memory_and_counts_are_back_at_the_base_after_an_owner_of_thousands_died(self):
         daemon = self.daemon("--limit-grace-ms", "500", "--limit-finished-ms", "1000")
         peer = self.peer()
-        stored = scale(100000)
+        stored = scale(40000)
 
         def grow_and_die():
             owner = self.owner()
@@ -85,9 +85,9 @@ class Owners:
 
     def test_an_owner_that_is_silent_but_not_for_three_intervals_keeps_its_operations(self):
         self.daemon("--limit-grace-ms", "500")
-        owner, peer = self.owner(heartbeat_ms=400), self.peer()
+        owner, peer = self.owner(heartbeat_ms=200), self.peer()
         gen = owner.store(b"k")
-        result = peer.op(wait(b"k", gen, deadline_ms=3000))
+        result = peer.op(wait(b"k", gen, deadline_ms=2000))
         self.assertAnswer(result, "TIMED_OUT", state=pb.STATE_LIVE)
 
     def test_the_notice_of_a_cancel_sent_while_the_link_was_cut_is_there_once_it_is_back(self):

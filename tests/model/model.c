@@ -267,6 +267,23 @@ static size_t oldest_ended(const struct model *model, size_t *count_out)
     return oldest;
 }
 
+/* Whether a parked cancel that was about it has not been answered yet. */
+static bool is_tied(const struct model *model, const struct model_op *op)
+{
+    for (size_t i = 0; i < model->parked.count; i++) {
+        const struct model_parked *parked = list_at(&model->parked, i);
+        for (size_t j = 0; j < parked->targets.count; j++) {
+            const struct model_target *target = list_at(&parked->targets, j);
+            if (target->result.gen == op->gen) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
+/* What is too old, or one too many, goes, unless something keeps it: an ack that is missing, or a parked
+ * cancel that will tell of it. */
 void model_memory_trim(struct model *model)
 {
     size_t count = 0;
@@ -281,7 +298,7 @@ void model_memory_trim(struct model *model)
     }
     for (size_t i = model->ops.count; i > 0; i--) {
         const struct model_op *op = model_op_at(model, i - 1);
-        if (op->is_out_of_memory && !model_op_is_pinned(op)) {
+        if (op->is_out_of_memory && !model_op_is_pinned(op) && !is_tied(model, op)) {
             forget(model, i - 1);
         }
     }

@@ -75,6 +75,9 @@ struct model_answer {
     bool is_decided;
     bool is_passed; /* answered_below went past it while it was undecided */
     bool is_freed;  /* the client named it as answered */
+    bool was_parked;
+    bool is_crossed;  /* decided when answered_below went past it: the client may not have known */
+    bool may_be_gone; /* so it is kept, unless its room was needed */
     size_t size;
     uint8_t *data; /* the encoded reply; NULL for none */
 };
@@ -185,6 +188,9 @@ bool model_cancel(struct model *model, struct model_op *op, const struct cause *
 /* Ends it, answers who waits for that, and drops what memory has no room for: *op is stale then. */
 void model_end(struct model *model, struct model_op *op, enum outcome outcome, bool by_owner);
 
+/* Binds the session to the link: its grace is over, its silence begins anew. */
+void model_bind_session(struct model *model, struct model_session *session, uint64_t link);
+
 /* Ends a session: its operations go by on_owner_loss, its parked requests answer SESSION_LOST. */
 void model_session_end(struct model *model, uint64_t number);
 
@@ -266,7 +272,7 @@ const struct result *model_seen(const struct model_request *request);
 /* The bound of bytes or of namespaces, where the real registry saw one and could; NULL for none. Both can be
  * counted in more than one way. */
 const char *model_full_as_seen(const struct model *model, const struct model_request *request,
-                               struct bytes space, size_t gens);
+                               struct bytes space);
 
 /* The bound of parked requests that one more would break, NULL for none. */
 const char *model_parked_full(const struct model *model, const struct model_request *request);

@@ -36,7 +36,7 @@ static bool arm(struct model *model, const struct model_request *request, const 
     if (armed_full) {
         return model_full(result, "armed");
     }
-    const char *limit = model_full_as_seen(model, request, space, 1);
+    const char *limit = model_full_as_seen(model, request, space);
     if (limit != NULL) {
         return model_full(result, limit);
     }
@@ -143,9 +143,6 @@ bool model_handle_cancel(struct model *model, struct model_request *request, con
     if (parks) {
         limit = model_parked_full(model, request);
         limit = limit != NULL ? limit : model_gens_full(model, request, cancel.targets.count);
-    }
-    if (limit == NULL) {
-        limit = model_full_as_seen(model, request, cancel.space, cancel.targets.count);
     }
     if (limit == NULL) {
         cancel_targets(model, request, op, &cancel);

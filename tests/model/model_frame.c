@@ -146,6 +146,8 @@ static void free_answered(struct model_session *session, const struct frame *fra
         }
         if (!answer->is_decided) {
             answer->is_passed = true;
+        } else if (answer->was_parked && !answer->is_read && !answer->is_freed) {
+            answer->is_crossed = true;
         } else if (!answer->is_passed || answer->is_freed) {
             answer_remove(session, answer);
         }
@@ -164,6 +166,17 @@ static void move_parked(struct model *model, const struct model_request *request
     }
 }
 
+/* An id that is too old may still be known, and then with other ops. */
+static bool was_reused(const struct model_request *request)
+{
+    return request->seen != NULL && request->seen->head.error.code == ERROR_REQUEST_ID_REUSED;
+}
+
+static bool was_too_old(const struct model_request *request)
+{
+    return request->seen != NULL && request->seen->head.error.code == ERROR_TOO_OLD;
+}
+
 /* Whether the id needs no more than this: it was seen before, or is too old. */
 static bool is_repeat(struct model *model, const struct model_request *request)
 {
@@ -172,11 +185,14 @@ static bool is_repeat(struct model *model, const struct model_request *request)
     const struct model_answer *answer = find_answer(session, frame->request_id);
     if (answer == NULL) {
         if (frame->request_id < session->below) {
-            refuse(model, request, ERROR_TOO_OLD, NULL);
+            refuse(model, request, was_reused(request) ? ERROR_REQUEST_ID_REUSED : ERROR_TOO_OLD,
+                   NULL);
         }
         return frame->request_id < session->below;
     }
-    if (answer->digest != frame->ops_digest) {
+    if (answer->may_be_gone && was_too_old(request)) {
+        refuse(model, request, ERROR_TOO_OLD, NULL);
+    } else if (answer->digest != frame->ops_digest) {
         refuse(model, request, ERROR_REQUEST_ID_REUSED, NULL);
     } else if (answer->is_freed) {
         refuse(model, request, ERROR_TOO_OLD, NULL);
@@ -313,6 +329,14 @@ static void note_request(struct model *model, const struct frame *frame, bool is
         .id = frame->request_id, .digest = frame->ops_digest, .is_read = is_read};
 }
 
+static void mark_parked(struct model *model, const struct frame *frame)
+{
+    struct model_session *session = model_find_session(model, frame->session);
+    if (session != NULL) {
+        find_answer(session, frame->request_id)->was_parked = true;
+    }
+}
+
 static void apply_frame(struct model *model, struct model_request *request)
 {
     const struct frame *frame = request->frame;
@@ -326,9 +350,23 @@ static void apply_frame(struct model *model, struct model_request *request)
     }
     if (!apply_all(model, request, &reply)) {
         note_request(model, frame, !mutating);
+        mark_parked(model, frame);
         return;
     }
     model_reply(model, request->from, &reply);
+}
+
+/* Where room for answers is short, those that are kept on the chance go first. */
+static void note_want_of_room(struct model *model, const struct model_request *request)
+{
+    const struct model_session *session = model_find_session(model, request->frame->session);
+    if (reply_room(model, request) == FRAME_BYTES_MAX) {
+        return;
+    }
+    for (size_t i = 0; i < session->answers.count; i++) {
+        struct model_answer *answer = list_at(&session->answers, i);
+        answer->may_be_gone = answer->may_be_gone || answer->is_crossed;
+    }
 }
 
 /* A frame in a session is a sign of life. False where it was refused. */
@@ -336,6 +374,14 @@ static bool enter_session(struct model *model, struct model_request *request)
 {
     const struct frame *frame = request->frame;
     struct model_session *session = model_find_session(model, frame->session);
+    if (session != NULL && frame->secret.size > 0) {
+        if (frame->secret.size == SECRET_BYTES &&
+            memcmp(frame->secret.data, session->secret, SECRET_BYTES) == 0) {
+            model_bind_session(model, session, request->from->link);
+        } else {
+            session = NULL; /* a wrong secret is no better than a wrong session */
+        }
+    }
     if (session == NULL || session->link != request->from->link) {
         refuse(model, request, session == NULL ? ERROR_SESSION_LOST : ERROR_NOT_BOUND, NULL);
         return false;
@@ -348,6 +394,7 @@ static bool enter_session(struct model *model, struct model_request *request)
     if (is_repeat(model, request)) {
         return false;
     }
+    note_want_of_room(model, request);
     const char *limit = is_mutating(frame) ? replies_full(model, request) : NULL;
     if (limit != NULL) {
         refuse(model, request, ERROR_FULL, limit);
@@ -385,4 +432,5 @@ void model_frame(struct model *model, const struct reply_to *from, const struct 
     if (request.closed != 0) {
         model_session_end(model, request.closed);
     }
+    model_memory_trim(model);
 }

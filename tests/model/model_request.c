@@ -51,7 +51,7 @@ static bool opened(struct model *model, const struct model_session *session, boo
     return model_answered(result, ANSWER_OPENED);
 }
 
-static void bind_session(struct model *model, struct model_session *session, uint64_t link)
+void model_bind_session(struct model *model, struct model_session *session, uint64_t link)
 {
     session->link = link;
     session->grace_end_ms = TIME_NEVER;
@@ -68,7 +68,7 @@ static bool resume(struct model *model, const struct model_request *request, con
         memcmp(session->secret, op->as.open.resume_secret.data, SECRET_BYTES) != 0) {
         return model_answered(result, ANSWER_SESSION_LOST);
     }
-    bind_session(model, session, request->from->link);
+    model_bind_session(model, session, request->from->link);
     return opened(model, session, true, result);
 }
 
@@ -100,7 +100,7 @@ static bool handle_open(struct model *model, struct model_request *request, cons
     if (model->sessions.count >= model->config.limits.sessions) {
         return model_full(result, "sessions");
     }
-    const char *limit = model_full_as_seen(model, request, model_space(request, op), 1);
+    const char *limit = model_full_as_seen(model, request, model_space(request, op));
     if (limit != NULL) {
         return model_full(result, limit);
     }
@@ -116,7 +116,7 @@ static bool handle_open(struct model *model, struct model_request *request, cons
     }
     *(uint64_t *) list_push(&model->numbers) = session->number;
     list_init(&session->answers, sizeof(struct model_answer));
-    bind_session(model, session, request->from->link);
+    model_bind_session(model, session, request->from->link);
     return opened(model, session, false, result);
 }
 

@@ -12,19 +12,17 @@ bool model_full(struct result *result, const char *limit)
 
 /* ---- bounds that are counted in more than one way ---- */
 
-/* All the bytes that a registry may have kept, each string counted wherever it may stand. */
+/* All the bytes of keys and meta, each string counted wherever it may stand. */
 static uint64_t bytes_most(const struct model *model)
 {
     uint64_t sum = 0;
     for (size_t i = 0; i < model->ops.count; i++) {
         const struct model_op *op = model_op_at(model, i);
-        sum += op->key.size + op->meta.size + op->cause.text.size + op->cause.actor.size +
-               op->cause.peer.size + op->space.size;
+        sum += op->key.size + op->meta.size + op->space.size;
     }
     for (size_t i = 0; i < model->armed.count; i++) {
         const struct model_armed *armed = list_at(&model->armed, i);
-        sum += armed->key.size + armed->space.size + armed->cause.text.size +
-               armed->cause.actor.size + armed->cause.peer.size;
+        sum += armed->key.size + armed->space.size;
     }
     for (size_t i = 0; i < model->sessions.count; i++) {
         const struct model_session *session = list_at(&model->sessions, i);
@@ -34,13 +32,11 @@ static uint64_t bytes_most(const struct model *model)
 }
 
 /* What one op can add to that. */
-#define OP_BYTES_MOST                                                                              \
-    (KEY_BYTES_MAX + META_BYTES_MAX + CAUSE_TEXT_BYTES_MAX + CAUSE_ACTOR_BYTES_MAX +               \
-     CAUSE_PEER_BYTES_MAX + NAMESPACE_BYTES_MAX + CLIENT_NAME_BYTES_MAX)
+#define OP_BYTES_MOST (KEY_BYTES_MAX + META_BYTES_MAX + NAMESPACE_BYTES_MAX + CLIENT_NAME_BYTES_MAX)
 
-static bool bytes_may_be_full(const struct model *model, size_t gens)
+static bool bytes_may_be_full(const struct model *model)
 {
-    return bytes_most(model) + gens * OP_BYTES_MOST > model->config.limits.bytes;
+    return bytes_most(model) + OP_BYTES_MOST > model->config.limits.bytes;
 }
 
 static bool is_new(const struct list *spaces, struct bytes space)
@@ -93,7 +89,7 @@ static bool spaces_are_full(const struct model *model, struct bytes space, bool 
 
 /* The bound of bytes or of namespaces, where the real registry saw one and could. */
 const char *model_full_as_seen(const struct model *model, const struct model_request *request,
-                               struct bytes space, size_t gens)
+                               struct bytes space)
 {
     const struct result *seen = model_seen(request);
     if (spaces_are_full(model, space, false)) {
@@ -102,7 +98,7 @@ const char *model_full_as_seen(const struct model *model, const struct model_req
     if (seen == NULL || seen->answer != ANSWER_FULL || seen->limit == NULL) {
         return NULL;
     }
-    if (strcmp(seen->limit, "bytes") == 0 && bytes_may_be_full(model, gens)) {
+    if (strcmp(seen->limit, "bytes") == 0 && bytes_may_be_full(model)) {
         return "bytes";
     }
     if (strcmp(seen->limit, "namespaces") == 0 && spaces_are_full(model, space, true)) {
@@ -169,8 +165,7 @@ static const char *store_limit(const struct model *model, const struct model_req
             reached = reached == NULL || named ? limits[i] : reached;
         }
     }
-    return reached != NULL ? reached
-                           : model_full_as_seen(model, request, model_space(request, op), 1);
+    return reached != NULL ? reached : model_full_as_seen(model, request, model_space(request, op));
 }
 
 static bool next_gen(struct model *model, uint64_t *gen_out)

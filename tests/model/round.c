@@ -75,25 +75,79 @@ static void fail(struct round *round, const char *why)
     round->failed = true;
 }
 
-/* Lets both do what is due, the real one in small bites. */
-static void advance(struct round *round, uint64_t now_ms)
+static void their_frame(struct round *round, const struct script_request *request)
+{
+    arena_reset(&round->borrowed);
+    struct frame copy = round_borrowed_frame(round, &request->frame);
+    round_trace_frame(round, request);
+    registry_frame(round->registry, &request->from, &copy, round->script.now_ms);
+    memset(round->borrowed.base, 0xaa, round->borrowed.used);
+}
+
+/* Takes down the operations that only the want of an ack may keep: in the middle of their session's end they
+ * are there or not. */
+static void note_kept(struct round *round)
+{
+    list_clear(&round->kept);
+    for (size_t i = 0; i < round->model->ops.count; i++) {
+        const struct model_op *op = model_op_at(round->model, i);
+        if (model_op_is_pinned(op)) {
+            *(struct model_op *) list_push(&round->kept) = *op;
+        }
+    }
+}
+
+static bool is_kept_key(const struct round *round, const struct op *op)
+{
+    for (size_t i = 0; i < round->kept.count; i++) {
+        const struct model_op *kept = list_at(&round->kept, i);
+        if (bytes_equal(kept->key, op->key)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Lets the real one do what is due, in small bites. In the middle of a session's end that a frame began
+ * (`may_probe`), somebody may ask it for a key: he must be told what the model, done with it, says. */
+static void advance_theirs(struct round *round, uint64_t now_ms, bool may_probe)
 {
     struct script *script = &round->script;
     uint32_t budget = 1 + (uint32_t) script_below(script, 6);
     uint32_t calls = 0;
+    round->is_probed = false;
     while (registry_advance(round->registry, now_ms, budget)) {
         ASSERT(++calls < ADVANCES_MAX);
+        if (may_probe && !round->is_probed && script_percent(script, 30) &&
+            script_probe(script, &round->probe) &&
+            !is_kept_key(round, &round->probe.frame.ops[0])) {
+            round->is_probed = true;
+            their_frame(round, &round->probe);
+        }
         if (calls % 7 == 3 && round->config->check_every == 1) {
             registry_check(round->registry);
         }
     }
+}
+
+static void advance_ours(struct round *round, uint64_t now_ms)
+{
     model_advance(round->model, now_ms);
+    if (round->is_probed) {
+        model_frame(round->model, &round->probe.from, &round->probe.frame, now_ms);
+    }
     if (registry_next_ms(round->registry) <= now_ms) {
         fail(round, "registry_next_ms() is not after a time that is done with");
     }
     if (registry_next_ms(round->registry) > model_next_ms(round->model)) {
         fail(round, "registry_next_ms() is late");
     }
+}
+
+static void advance(struct round *round, uint64_t now_ms)
+{
+    advance_theirs(round, now_ms, false);
+    advance_ours(round, now_ms);
 }
 
 static void compare(struct round *round)
@@ -213,12 +267,11 @@ static void note_replies(struct round *round, const struct script_request *reque
 static void deliver(struct round *round, const struct script_request *request)
 {
     uint64_t now_ms = round->script.now_ms;
-    struct frame copy = round_borrowed_frame(round, &request->frame);
-    round_trace_frame(round, request);
-    registry_frame(round->registry, &request->from, &copy, now_ms);
-    memset(round->borrowed.base, 0xaa, round->borrowed.used);
+    note_kept(round);
+    their_frame(round, request);
+    advance_theirs(round, now_ms, !round->script.mode->one_client_a_link);
     model_frame(round->model, &request->from, &request->frame, now_ms);
-    advance(round, now_ms);
+    advance_ours(round, now_ms);
     note_replies(round, request);
 }
 
@@ -297,9 +350,34 @@ static void step(struct round *round)
     }
 }
 
+static bool is_parked(const struct round *round, enum op_kind kind)
+{
+    for (size_t i = 0; i < round->model->parked.count; i++) {
+        if (((struct model_parked *) list_at(&round->model->parked, i))->kind == kind) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Goes on until there is something of each kind to answer, or for a while. */
+static void park_something(struct round *round)
+{
+    for (int i = 0; i < 400 && !round->failed; i++) {
+        if (is_parked(round, OP_POLL) && is_parked(round, OP_WAIT) && is_parked(round, OP_CANCEL)) {
+            return;
+        }
+        arena_reset(&round->arena);
+        arena_reset(&round->borrowed);
+        send_frame(round);
+        compare(round);
+    }
+}
+
 /* The end: what is parked is answered, what comes is refused. */
 static void shut_down(struct round *round)
 {
+    park_something(round);
     arena_reset(&round->arena);
     round_trace(round, "the daemon stops");
     registry_shut_down(round->registry, round->script.now_ms);
@@ -339,6 +417,7 @@ static void round_start(struct round *round)
     round->registry = registry_new(&config, &theirs);
     ASSERT(round->registry != NULL);
     script_init(&round->script, mode, round->model, round->config->seed, ROUND_START_MS);
+    list_init(&round->kept, sizeof(struct model_op));
     lister_init(&round->lister);
     outbox_init(&round->theirs);
     outbox_init(&round->ours);
@@ -351,6 +430,7 @@ static void round_finish(struct round *round)
     registry_free(round->registry);
     model_free(round->model);
     script_fini(&round->script);
+    list_fini(&round->kept);
     lister_fini(&round->lister);
     outbox_fini(&round->theirs);
     outbox_fini(&round->ours);

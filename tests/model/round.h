@@ -26,6 +26,9 @@ struct round {
     struct outbox ours;    /* the model's */
     struct arena arena;    /* decoded replies of this step */
     struct arena borrowed; /* what the real registry may look at for the call alone */
+    struct script_request probe;
+    bool is_probed;
+    struct list kept; /* of struct model_op: those that waited for an ack before this step */
     struct coverage *coverage;
     uint64_t step;
     uint64_t epoch_next;

@@ -170,6 +170,7 @@ struct frame round_borrowed_frame(struct round *round, const struct frame *frame
         borrow_op(round, &ops[i]);
     }
     copy.ops = ops;
+    copy.secret = borrowed(round, frame->secret);
     copy.answered = arena_copy(&round->borrowed, frame->answered,
                                frame->answered_count * sizeof *frame->answered);
     return copy;

@@ -109,9 +109,9 @@ void round_trace_frame(const struct round *round, const struct script_request *r
     }
     round_trace(round,
                 "frame on link %" PRIu64 " route %u: session %" PRIx64 " id %" PRIu64
-                " below %" PRIu64 " answered %zu ops %zu",
+                " below %" PRIu64 " answered %zu ops %zu secret %zu",
                 request->from.link, request->from.route[0], frame->session, frame->request_id,
-                frame->answered_below, frame->answered_count, frame->ops_count);
+                frame->answered_below, frame->answered_count, frame->ops_count, frame->secret.size);
     for (size_t i = 0; i < frame->ops_count; i++) {
         trace_op(&frame->ops[i]);
     }

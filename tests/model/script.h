@@ -72,6 +72,7 @@ struct script {
     uint64_t links_given;
     uint64_t digests_given;
     uint64_t routes_given;
+    struct op probe;
     struct list links;
     struct list clients;
     struct arena arena; /* of the event at hand */
@@ -93,6 +94,10 @@ bool script_percent(struct script *script, unsigned percent);
 
 /* Makes up the next frame; false where there is no link to send one on. It lives until the next call. */
 bool script_next_request(struct script *script, struct script_request *request);
+
+/* A request about one key, by nobody in particular; false where there is no link for it. It lives until the
+ * next call. */
+bool script_probe(struct script *script, struct script_request *request);
 
 /* The whole life of a link, as the script decided it. */
 uint64_t script_link_added(struct script *script);
@@ -132,6 +137,9 @@ bool script_ttls_are_apart(const struct script *script, const struct op *ops, si
 
 /* A read of little effect, to fill a long frame with. */
 void script_filler(struct script *script, struct op *op);
+
+/* Aims the op at a key and gen that there are, were, or never will be. */
+void script_aim(struct script *script, struct op *op);
 
 /* Makes one field of the op wrong. */
 void script_spoil(struct script *script, struct op *op);

@@ -111,11 +111,8 @@ static void fill_ops(struct script *script, const struct script_client *client, 
         } else {
             script_filler(script, &ops[i]);
         }
-        if (count < 40 && script_percent(script, 2)) {
+        if (count < 40 && script_percent(script, 3)) {
             script_spoil(script, &ops[i]);
-        }
-        if (ops[i].kind == OP_CLOSE) {
-            count = i + 1; /* what comes after it is another matter */
         }
     }
     frame->ops = ops;
@@ -177,6 +174,21 @@ static void session_request(struct script *script, struct script_client *client,
     fill_answered(script, client, &request->frame);
     remember(client, &request->frame);
     request->lost = script_percent(script, 3);
+}
+
+/* A frame with its session's secret comes on any link, and takes the session along. */
+static void add_secret(struct script *script, const struct script_client *client,
+                       struct script_request *request, uint64_t *link)
+{
+    const struct script_link *other = script_any_link(script);
+    uint8_t *secret = arena_copy(&script->arena, client->secret, SECRET_BYTES);
+    bool wrong = script_percent(script, 15);
+    secret[script_below(script, SECRET_BYTES)] ^= wrong ? 4 : 0;
+    request->frame.secret =
+        bytes_of(secret, wrong && script_percent(script, 30) ? SECRET_BYTES - 1 : SECRET_BYTES);
+    if (!script->mode->one_client_a_link && other != NULL && !other->paused) {
+        *link = other->link;
+    }
 }
 
 /* Frames that are refused whole. Not in sessions that live by their heartbeat: whether such a frame is
@@ -269,6 +281,13 @@ static bool needs_link(const struct script *script, const struct script_client *
     return session != NULL && session->link == 0;
 }
 
+static bool is_bound_to(const struct script *script, const struct script_client *client,
+                        uint64_t link)
+{
+    const struct model_session *session = model_find_session(script->model, client->number);
+    return session != NULL && session->link == link;
+}
+
 static bool someone_needs_link(const struct script *script)
 {
     for (size_t i = 0; i < script->clients.count; i++) {
@@ -311,10 +330,31 @@ bool script_next_request(struct script *script, struct script_request *request)
     }
     if (script_percent(script, 1)) {
         spoil_frame(script, client, request);
+    } else if (!open && client != NULL && script_is_aligned(script) && script_percent(script, 3) &&
+               (!script->mode->one_client_a_link || is_bound_to(script, client, link))) {
+        add_secret(script, client, request, &link);
     }
     enum op_kind kind = request->frame.ops_count == 1 ? request->frame.ops[0].kind : OP_UNKNOWN;
     request->from = script_route(script, link, kind);
     return script_is_aligned(script)
                ? script_ttls_are_apart(script, request->frame.ops, request->frame.ops_count)
                : !has_timers(&request->frame);
+}
+
+bool script_probe(struct script *script, struct script_request *request)
+{
+    const struct script_link *link = script_any_link(script);
+    if (link == NULL || link->paused) {
+        return false;
+    }
+    struct op *op = &script->probe;
+    *op = (struct op){.kind = script_percent(script, 70) ? OP_GET : OP_CANCEL};
+    script_aim(script, op);
+    if (script_percent(script, 40)) {
+        op->gen = 0;
+    }
+    *request = (struct script_request){
+        .from = script_route(script, link->link, op->kind),
+        .frame = {.version = 1, .ops = op, .ops_count = 1, .ops_digest = 2}};
+    return true;
 }

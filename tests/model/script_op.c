@@ -155,7 +155,6 @@ static const struct model_op *likely_op(struct script *script, const struct scri
     return found;
 }
 
-/* Aims the op at a key and gen that there are, were, or never will be. */
 static void aim(struct script *script, const struct script_client *client, struct op *op)
 {
     const struct model_op *found =
@@ -179,6 +178,11 @@ static void aim(struct script *script, const struct script_client *client, struc
 }
 
 /* ---- ops ---- */
+
+void script_aim(struct script *script, struct op *op)
+{
+    aim(script, NULL, op);
+}
 
 static void make_store(struct script *script, const struct script_client *client, struct op *op)
 {
@@ -486,6 +490,7 @@ static void spoil_own(struct script *script, struct op *op)
         op->as.list.state = STATE_END;
         break;
     default:
+        op->space = bytes_of_string("no spaces");
         break;
     }
 }

@@ -229,7 +229,7 @@ void rig_answer(struct rig *rig, struct rig_frame *frame, Canceld__V1__Result **
 void rig_answer_one(struct rig *rig, struct rig_frame *frame, Canceld__V1__Answer answer,
                     uint64_t gen)
 {
-    Canceld__V1__Result result = CANCELD__V1__RESULT__INIT;
+    Canceld__V1__Result result = rig_result();
     Canceld__V1__Result *results[] = {&result};
 
     result.answer = answer;
@@ -241,7 +241,7 @@ void rig_refuse(struct rig *rig, struct rig_frame *frame, Canceld__V1__ErrorCode
                 const char *limit)
 {
     Canceld__V1__Reply reply = CANCELD__V1__REPLY__INIT;
-    Canceld__V1__Error error = CANCELD__V1__ERROR__INIT;
+    Canceld__V1__Error error = rig_error();
     char name[64];
 
     (void) snprintf(name, sizeof name, "%s", limit);
@@ -256,7 +256,7 @@ void rig_ready(struct rig *rig, uint64_t session, uint64_t epoch, bool resumed)
 {
     struct rig_frame open;
     Canceld__V1__Opened opened = CANCELD__V1__OPENED__INIT;
-    Canceld__V1__Result result = CANCELD__V1__RESULT__INIT;
+    Canceld__V1__Result result = rig_result();
     Canceld__V1__Result *results[] = {&result};
     uint8_t secret[16] = {[0] = 9, [15] = (uint8_t) session};
 
@@ -288,7 +288,7 @@ void rig_notice(struct rig *rig, struct rig_frame *poll, uint64_t number, uint64
     Canceld__V1__Cause cause = CANCELD__V1__CAUSE__INIT;
     Canceld__V1__Notice notice = CANCELD__V1__NOTICE__INIT;
     Canceld__V1__Notice *notices[] = {&notice};
-    Canceld__V1__Result result = CANCELD__V1__RESULT__INIT;
+    Canceld__V1__Result result = rig_result();
     Canceld__V1__Result *results[] = {&result};
     uint8_t text[] = {'e', 'n', 'o', 'u', 'g', 'h'};
 

@@ -25,9 +25,9 @@ static void bytes_give(struct rig *rig, const uint8_t *data, size_t size)
 static size_t reply_make(uint8_t *out, const struct rig_frame *frame, uint64_t *random)
 {
     Canceld__V1__Reply reply = CANCELD__V1__REPLY__INIT;
-    Canceld__V1__Result result = CANCELD__V1__RESULT__INIT;
+    Canceld__V1__Result result = rig_result();
     Canceld__V1__Result *results[] = {&result, &result, &result, &result};
-    Canceld__V1__Error error = CANCELD__V1__ERROR__INIT;
+    Canceld__V1__Error error = rig_error();
     Canceld__V1__Cause cause = CANCELD__V1__CAUSE__INIT;
     Canceld__V1__GenResult gen = CANCELD__V1__GEN_RESULT__INIT;
     Canceld__V1__GenResult *gens[] = {&gen, &gen};
@@ -122,7 +122,26 @@ static void damaged_replies(void)
     rig_free(rig);
 }
 
+/* The frame's word, and the id of another: whoever mixes them up is not to be trusted with the rest. */
+static void another_id(void)
+{
+    struct rig *rig = rig_new(false, false);
+    struct rig_call call;
+    struct rig_frame frame;
+
+    rig_ready(rig, RIG_SESSION, RIG_EPOCH, false);
+    rig_get(rig, &call, "a", 0);
+    rig_pump(rig);
+    frame = rig_take(rig, CANCELD__V1__OP__OP_GET);
+    frame.frame->request_id++;
+    rig_answer_one(rig, &frame, CANCELD__V1__ANSWER__ANSWER_NOT_FOUND, 0);
+    CHECK_EQ(call.done_count, 0);
+    CHECK(engine_wants_cut(&rig->engine));
+    rig_free(rig);
+}
+
 static const struct test_case cases[] = {
+    {"a reply that names another id than its frame cuts the link", another_id},
     {"damaged replies end no call twice and crash nobody", damaged_replies, 120000},
 };
 

@@ -156,7 +156,7 @@ static void late_replies(void)
     struct rig *rig = rig_of_session();
     struct rig_call call;
     struct rig_frame frame;
-    Canceld__V1__Result result = CANCELD__V1__RESULT__INIT;
+    Canceld__V1__Result result = rig_result();
     Canceld__V1__Result *results[] = {&result};
     Canceld__V1__Reply reply = CANCELD__V1__REPLY__INIT;
 
@@ -331,6 +331,7 @@ static void full_of_replies(void)
 {
     struct rig *rig = rig_of_session();
     struct rig_call call;
+    struct rig_call later;
     struct rig_frame frame;
     uint64_t id = 0;
 
@@ -340,6 +341,9 @@ static void full_of_replies(void)
     id = frame.frame->request_id;
     rig_refuse(rig, &frame, ERROR(FULL), "replies_session_bytes");
     CHECK_EQ(call.done_count, 0);
+    /* Nor does what comes later overtake it. */
+    rig_cancel(rig, &later, "b", 0);
+    rig_pump(rig);
     CHECK(!rig_has(rig, OP(CANCEL)));
     CHECK_LE(engine_wake_ns(&rig->engine, true), rig->now_ns + ENGINE_RETRY_NS);
     rig_pass(rig, ENGINE_RETRY_NS / RIG_MS);

@@ -39,6 +39,7 @@ static void told_then_acked(void)
     struct canceld_operation *operation = rig_stored(rig, "a", 9);
     struct rig_frame poll = poll_take(rig, 0, 0);
     struct rig_frame next;
+    uint64_t id = 0;
 
     rig_notice(rig, &poll, 1, 9, KIND(CANCEL));
     CHECK_EQ(rig->told_count, 1);
@@ -55,8 +56,13 @@ static void told_then_acked(void)
     CHECK_EQ(next.frame->ops[0]->poll->acks[0]->kind, KIND(CANCEL));
     empty(rig, &poll);
     CHECK(!rig_has(rig, OP(POLL)));
+    id = next.frame->request_id;
     empty(rig, &next);
+    /* Polls are passed by answered_below like all that parks, so that they are answered is said of each. */
     poll = poll_take(rig, 0, 1);
+    CHECK_EQ(poll.frame->answered_below, poll.frame->request_id);
+    CHECK_EQ(poll.frame->n_answered, 2);
+    CHECK_EQ(poll.frame->answered[1], id);
     rig_frame_free(&poll);
     rig_let_go(rig, operation);
     rig_free(rig);
@@ -129,7 +135,7 @@ static void born_cancelled(void)
     struct rig_frame frame;
     struct canceld_operation *operation = NULL;
     Canceld__V1__Cause cause = CANCELD__V1__CAUSE__INIT;
-    Canceld__V1__Result result = CANCELD__V1__RESULT__INIT;
+    Canceld__V1__Result result = rig_result();
     Canceld__V1__Result *results[] = {&result};
 
     rig_store(rig, &call, "a", 0);
@@ -205,7 +211,7 @@ static void more_at_once(void)
 {
     struct rig *rig = rig_of_session();
     struct rig_frame poll = poll_take(rig, 0, 0);
-    Canceld__V1__Result result = CANCELD__V1__RESULT__INIT;
+    Canceld__V1__Result result = rig_result();
     Canceld__V1__Result *results[] = {&result};
 
     result.answer = ANSWER(NOTICES);

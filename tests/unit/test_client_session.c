@@ -36,7 +36,7 @@ static void found(struct rig *rig, struct rig_frame *get, Canceld__V1__State sta
     Canceld__V1__Cause cause = CANCELD__V1__CAUSE__INIT;
     Canceld__V1__Operation operation = CANCELD__V1__OPERATION__INIT;
     Canceld__V1__Operation *operations[] = {&operation};
-    Canceld__V1__Result result = CANCELD__V1__RESULT__INIT;
+    Canceld__V1__Result result = rig_result();
     Canceld__V1__Result *results[] = {&result};
 
     cause.code = cause_code;
@@ -89,6 +89,7 @@ static void lost_possible(void)
     engine_link_down(&rig->engine, rig->now_ns);
     rig_pass(rig, 60000);
     CHECK_EQ(rig->told_count, 1);
+    CHECK_EQ(rig->events_count, 3); /* CONNECTED, DEGRADED, LOST_POSSIBLE */
     /* The session was not lost after all: and at the next time it is told again. */
     rig_ready(rig, RIG_SESSION, RIG_EPOCH, true);
     CHECK_EQ(operation->given, 0);
@@ -278,6 +279,42 @@ static void parked_when_lost(void)
     rig_free(rig);
 }
 
+/* A daemon that goes away says of each frame that it did nothing: the next one may do it, with or without a gen. */
+static void shutting_down(void)
+{
+    struct rig *rig = rig_of_session(false);
+    struct rig_call calls[2];
+    struct rig_frame frame;
+
+    rig_cancel(rig, &calls[0], "refused", 0);
+    rig_pump(rig);
+    frame = rig_take(rig, OP(CANCEL));
+    rig_refuse(rig, &frame, ERROR(SHUTTING_DOWN), "");
+    rig_pass(rig, 100);
+    frame = rig_take(rig, OP(CANCEL));
+    rig_refuse(rig, &frame, ERROR(SHUTTING_DOWN), "");
+    rig_link_down(rig);
+    session_lose(rig, RIG_EPOCH + 1);
+    CHECK_EQ(calls[0].done_count, 0);
+    frame = rig_take(rig, OP(CANCEL));
+    rig_answer_one(rig, &frame, ANSWER(NOT_FOUND), 0);
+    CHECK_EQ(calls[0].call.status, CANCELD_OK);
+    canceld_result_clear(&calls[0].call.result);
+    /* Unless an earlier sending may have been applied, and its answer lost with the link. */
+    rig_cancel(rig, &calls[1], "lost, then refused", 0);
+    rig_pump(rig);
+    rig_link_down(rig);
+    rig_ready(rig, RIG_SESSION + 1, RIG_EPOCH + 1, true);
+    frame = rig_take(rig, OP(CANCEL));
+    rig_refuse(rig, &frame, ERROR(SHUTTING_DOWN), "");
+    rig_link_down(rig);
+    rig_link_up(rig);
+    frame = rig_take(rig, OP(OPEN));
+    rig_answer_one(rig, &frame, ANSWER(SESSION_LOST), 0);
+    CHECK_EQ(calls[1].call.status, CANCELD_UNKNOWN);
+    rig_free(rig);
+}
+
 static void lost_at_a_heartbeat(void)
 {
     struct rig *rig = rig_of_session(false);
@@ -379,6 +416,7 @@ static const struct test_case cases[] = {
     {"of a lost session's requests only harmless ones are repeated", requests_of_a_lost_session},
     {"a session lost in mid-flight throws no answer away", lost_in_mid_flight},
     {"what is parked when the session is lost is UNKNOWN", parked_when_lost},
+    {"what a daemon refused as it went away is not UNKNOWN", shutting_down},
     {"a heartbeat may be the first to hear that the session is lost", lost_at_a_heartbeat},
     {"many operations are asked for a few at a time", many_operations_are_asked_for},
     {"a finish that nobody waits for any more is sent all the same", deletes_outlive_their_calls},

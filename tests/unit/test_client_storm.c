@@ -314,7 +314,7 @@ static void poll_answer(struct storm *storm, struct rig_frame *poll, bool with_n
 {
     Canceld__V1__Notice notices[32];
     Canceld__V1__Notice *places[32];
-    Canceld__V1__Result result = CANCELD__V1__RESULT__INIT;
+    Canceld__V1__Result result = rig_result();
     Canceld__V1__Result *results[] = {&result};
 
     result.answer = ANSWER(NOTICES);

@@ -72,6 +72,23 @@ static void waiting_longer(void)
     rig_free(rig);
 }
 
+/* Nobody wants its handle, but whoever was told that nothing was sent must be right. */
+static void unsent_store(void)
+{
+    struct rig *rig = rig_new(false, false);
+    struct rig_call call;
+    struct canceld_request store = {.op = CANCELD_OP_STORE, .of.store.key = {"k", 1}};
+    struct submission submission = {.request = &store, .deadline_ms = 100, .call = &call.call};
+
+    rig_call_init(&call);
+    CHECK_EQ(engine_submit(&rig->engine, &submission, rig->now_ns), CANCELD_OK);
+    rig_pass(rig, 100);
+    CHECK_EQ(call.call.status, CANCELD_UNAVAILABLE);
+    rig_ready(rig, RIG_SESSION, RIG_EPOCH, false);
+    CHECK(!rig_has(rig, OP(STORE)));
+    rig_free(rig);
+}
+
 static void late_store(void)
 {
     struct rig *rig = rig_of_session();
@@ -234,6 +251,7 @@ static void without_session(void)
 static const struct test_case cases[] = {
     {"a deadline says whether the request was ever sent", deadlines},
     {"a wait counts from when it was asked for", waiting_longer},
+    {"a store that was never sent is not sent later", unsent_store},
     {"a store that comes too late is undone", late_store},
     {"a heartbeat each interval, and a silent daemon is given up", heartbeats},
     {"dialling pauses longer each time", dialling},

@@ -482,7 +482,6 @@ enum canceld_status canceld_store(struct canceld_client *client,
         *result_out = (struct canceld_result){.limit = "", .error = {.field = "", .text = ""}};
     if (status != CANCELD_OK)
         return status;
-    submission.keeps = operation_out == NULL;
     if (operation_out != NULL) {
         submission.operation = operation_new(request, client->engine.config.name_space);
         if (submission.operation == NULL)

@@ -140,7 +140,6 @@ void engine_link_down(struct engine *engine, uint64_t now_ns)
     frames_unsend(engine);
     list_prepend_all(&engine->queue, &engine->again);
     engine->input.size = 0;
-    engine->acks.size = 0;
     engine->pinged_ns = NEVER;
     dial_plan(engine, now_ns);
     if (engine->closing && (engine->closed_asked || !has_work(engine)))

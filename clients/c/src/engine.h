@@ -16,7 +16,7 @@
  *
  * answered_below tells the daemon which answers it may forget. It is the lowest id without an answer, except
  * that frames which park are passed over once a later frame's answer shows that they arrived; their own
- * answers are named singly. Reads are not remembered and need neither.
+ * answers, and those of polls, are named singly.
  *
  * Everything here belongs to the client's mutex. Times are nanoseconds of a monotonic clock. */
 #ifndef CANCELD_CLIENT_ENGINE_H
@@ -77,7 +77,6 @@ struct frame {
     bool busy; /* the slot is taken */
     bool sent; /* on this link */
     bool parks;
-    bool mutates;
     uint32_t sends_count;
     uint32_t word; /* of SP: the slot, below a number that is new each time it is sent */
     uint32_t ops_count;
@@ -184,8 +183,7 @@ struct submission {
     uint32_t deadline_ms;                /* 0: the default */
     struct call *call;                   /* NULL: nobody waits, there is no deadline */
     struct canceld_operation *operation; /* store: taken over, also on failure */
-    bool persists;
-    bool keeps;
+    bool persists;                       /* is not given up with its call */
 };
 
 void engine_init(struct engine *engine, const struct engine_config *config, uint64_t now_ns);

@@ -133,7 +133,6 @@ static enum canceld_status request_enqueue(struct engine *engine,
     request->submitted_ns = now_ns;
     request->deadline_ns = now_ns + span_ns(deadline_ms + request->wait_ms);
     request->persists = submission->persists;
-    request->keeps = submission->keeps;
     if (submission->call != NULL && !deadlines_add(&engine->deadlines, request)) {
         request_free(request);
         return CANCELD_NO_MEMORY;
@@ -170,7 +169,7 @@ enum canceld_status engine_submit(struct engine *engine, const struct submission
 static void request_expire(struct engine *engine, struct request *request)
 {
     request_end(engine, request, request->sent ? CANCELD_TIMED_OUT : CANCELD_UNAVAILABLE);
-    if (request->framed || request->persists || request->keeps)
+    if (request->framed || request->persists)
         return;
     link_remove(&request->link);
     request_drop(engine, request);

@@ -56,6 +56,13 @@ void frame_release(struct engine *engine, struct frame *frame)
     engine->free_slots[engine->free_count++] = (uint16_t) (frame - engine->frames);
 }
 
+void frame_not_applied(struct frame *frame)
+{
+    frame->sends_count--;
+    for (struct link *at = frame->requests.next; at != &frame->requests; at = at->next)
+        request_of(at)->sent = frame->sends_count > 0;
+}
+
 void frame_retry(struct engine *engine, struct frame *frame)
 {
     frame->sent = false;
@@ -203,7 +210,6 @@ static void frame_put(struct engine *engine, struct frame *frame, struct request
     list_append(&frame->requests, &request->link);
     request->framed = true;
     frame->ops_count++;
-    frame->mutates = frame->mutates || request->mutates;
     frame->parks = request->parks;
     engine->stores_count += request->op == CANCELD_OP_STORE;
     engine->parked_count += request->parks;

@@ -52,6 +52,9 @@ struct request *frame_unpack(struct engine *engine, struct frame *frame);
 /* Its requests must have been taken out. */
 void frame_release(struct engine *engine, struct frame *frame);
 
+/* The daemon has said that this sending of it did nothing. Earlier ones may have. */
+void frame_not_applied(struct frame *frame);
+
 /* To be sent again, under its id. */
 void frame_retry(struct engine *engine, struct frame *frame);
 

@@ -61,9 +61,10 @@ static void answers_confirm(struct engine *engine, uint64_t carrier_id)
     engine->answers_count = kept;
 }
 
+/* Of reads too, though they are not remembered: that a passed id was answered is, until it is named. */
 static void answer_note(struct engine *engine, const struct frame *frame)
 {
-    if (!frame->parks || !frame->mutates || engine->config.sessionless)
+    if (engine->config.sessionless || !(frame->parks || frame->kind == FRAME_POLL))
         return;
     /* Beyond the bound the daemon keeps the answer until the session ends. */
     if (engine->answers_count < ENGINE_PARKED_ANSWERS_MAX)
@@ -101,12 +102,13 @@ static bool calls_answered(struct engine *engine, struct frame *frame, Canceld__
 /* A result of our own that says what the error says. NULL without memory. */
 static Canceld__V1__Result *result_of_error(const Canceld__V1__Error *error)
 {
-    Canceld__V1__Result result = CANCELD__V1__RESULT__INIT;
+    Canceld__V1__Result result;
     Canceld__V1__Error copy = *error;
     Canceld__V1__Result *own = NULL;
     size_t size = 0;
     uint8_t *packed = NULL;
 
+    canceld__v1__result__init(&result);
     result.answer = error->code == CANCELD__V1__ERROR_CODE__ERROR_FULL
                         ? CANCELD__V1__ANSWER__ANSWER_FULL
                         : CANCELD__V1__ANSWER__ANSWER_ERROR;
@@ -152,10 +154,9 @@ static void calls_too_old(struct engine *engine, struct frame *frame)
     struct request *request = NULL;
 
     link_init(&again);
-    while ((request = frame_unpack(engine, frame)) != NULL) {
-        request->sent = frame->sends_count > 1;
+    frame_not_applied(frame);
+    while ((request = frame_unpack(engine, frame)) != NULL)
         request_repeat(engine, request, &again);
-    }
     list_prepend_all(&engine->queue, &again);
     frame_release(engine, frame);
 }
@@ -170,6 +171,7 @@ static bool frame_refused(struct engine *engine, struct frame *frame,
                           const Canceld__V1__Error *error, uint64_t now_ns)
 {
     if (is_about_replies(error) || error->code == CANCELD__V1__ERROR_CODE__ERROR_SHUTTING_DOWN) {
+        frame_not_applied(frame);
         frame_retry(engine, frame);
         engine->resend_ns = now_ns + ENGINE_RETRY_NS;
         return true;
@@ -209,6 +211,7 @@ static bool own_replied(struct engine *engine, struct frame *frame, Canceld__V1_
 {
     enum frame_kind kind = frame->kind;
 
+    answer_note(engine, frame);
     frame_release(engine, frame);
     if (kind == FRAME_OPEN) {
         open_answered(engine, reply, now_ns);

@@ -144,11 +144,10 @@ void session_losing(struct engine *engine, struct frame *frame)
 {
     struct request *request = NULL;
 
-    while (frame != NULL && (request = frame_unpack(engine, frame)) != NULL) {
-        /* The refused frame was not applied; an earlier sending of it may have been. */
-        request->sent = frame->sends_count > 1;
+    if (frame != NULL)
+        frame_not_applied(frame);
+    while (frame != NULL && (request = frame_unpack(engine, frame)) != NULL)
         request_repeat(engine, request, &engine->again);
-    }
     if (frame != NULL)
         frame_release(engine, frame);
     if (engine->phase == ENGINE_READY)

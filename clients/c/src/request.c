@@ -232,19 +232,18 @@ static const struct op_row {
     void (*fill)(struct op_messages *, const struct canceld_request *, struct canceld_bytes);
     struct canceld_bytes (*name_space)(const struct canceld_request *);
     bool alone;
-    bool mutates;
     bool repeatable;
 } op_rows[] = {
-    [CANCELD_OP_STORE] = {store_fill, of_store, .mutates = true},
-    [CANCELD_OP_CANCEL] = {cancel_fill, of_cancel, .mutates = true}, /* by gen: see below */
-    [CANCELD_OP_DELETE] = {delete_fill, of_delete, .mutates = true, .repeatable = true},
-    [CANCELD_OP_TOUCH] = {touch_fill, of_touch, .mutates = true, .repeatable = true},
+    [CANCELD_OP_STORE] = {store_fill, of_store},
+    [CANCELD_OP_CANCEL] = {cancel_fill, of_cancel}, /* by gen: see below */
+    [CANCELD_OP_DELETE] = {delete_fill, of_delete, .repeatable = true},
+    [CANCELD_OP_TOUCH] = {touch_fill, of_touch, .repeatable = true},
     [CANCELD_OP_WAIT] = {wait_fill, of_wait, .alone = true, .repeatable = true},
     [CANCELD_OP_GET] = {get_fill, of_get, .repeatable = true},
     [CANCELD_OP_LIST] = {list_fill, of_list, .alone = true, .repeatable = true},
     [CANCELD_OP_COUNT] = {count_fill, of_list, .repeatable = true},
     [CANCELD_OP_ARMED] = {armed_fill, of_list, .alone = true, .repeatable = true},
-    [CANCELD_OP_DISARM] = {disarm_fill, of_get, .mutates = true},
+    [CANCELD_OP_DISARM] = {disarm_fill, of_get},
     [CANCELD_OP_PING] = {ping_fill, of_none, .repeatable = true},
     [CANCELD_OP_STATS] = {stats_fill, of_none, .repeatable = true},
 };
@@ -255,7 +254,6 @@ static void flags_set(struct request *request, const struct canceld_request *fro
 
     request->op = from->op;
     request->alone = row->alone;
-    request->mutates = row->mutates;
     request->repeatable = row->repeatable;
     if (from->op == CANCELD_OP_WAIT)
         request->wait_ms = from->of.wait.wait_ms;

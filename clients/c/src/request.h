@@ -36,11 +36,9 @@ struct request {
     enum canceld_op op;
     bool alone;      /* has to be the only op of its frame */
     bool parks;      /* the daemon may answer it much later */
-    bool mutates;    /* the daemon remembers its answer */
     bool repeatable; /* safe to be done twice: a read, or by gen */
     bool sent;       /* at least once: the daemon may have applied it */
     bool persists;   /* goes on after its call was given up */
-    bool keeps;      /* store: stays stored after its call was given up */
     bool asks;       /* ours: what became of an operation */
     bool framed;     /* in a frame, not in a queue */
     size_t size;

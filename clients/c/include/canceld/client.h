@@ -327,7 +327,7 @@ enum canceld_on_lost {
     CANCELD_ON_LOST_STOP = 1,  /* they set CANCELD_STOP_LOST */
 };
 
-/* All zero but the url is a good choice. */
+/* All zero but the url is a good choice. on_event may be called before canceld_connect() returns. */
 struct canceld_options {
     const char *url;         /* ipc:///path or tcp://host:port; required */
     const char *name_space;  /* for requests that name none; NULL: "default" */

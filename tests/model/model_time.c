@@ -203,6 +203,23 @@ static bool saw_later_end(const struct model *model, const struct model_parked *
            seen->results[0].answer == ANSWER_ENDED;
 }
 
+/* Likewise a cancel that has reached its level: the gens that live on now may have ended by then. */
+static bool saw_later_ends(const struct model *model, const struct model_parked *cancel)
+{
+    const struct reply *seen = model->port.seen(model->port.context, &cancel->to);
+    if (seen == NULL || seen->results_count != 1 ||
+        seen->results[0].gens_count != cancel->targets.count) {
+        return false;
+    }
+    for (size_t i = 0; i < cancel->targets.count; i++) {
+        const struct model_target *target = list_at(&cancel->targets, i);
+        if (!target->settled && seen->results[0].gens[i].outcome != OUTCOME_UNSET) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* Whether it is decided; then *result is its answer. */
 static bool parked_is_decided(struct model *model, struct model_parked *parked,
                               struct result *result)
@@ -215,7 +232,7 @@ static bool parked_is_decided(struct model *model, struct model_parked *parked,
                       model->port.seen(model->port.context, &parked->to), result);
         return result->notices_count > 0;
     default:
-        if (!model_targets_update(model, parked)) {
+        if (!model_targets_update(model, parked) || saw_later_ends(model, parked)) {
             return false;
         }
         model_cancel_result(model, parked, result);

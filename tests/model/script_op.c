@@ -348,6 +348,10 @@ void script_op(struct script *script, const struct script_client *client, bool a
     if (script_percent(script, script->mode->store_percent)) {
         op->kind = OP_STORE;
     }
+    if (op->kind == OP_CLOSE && !alone && script->mode->one_client_a_link) {
+        op->kind =
+            OP_PING; /* in which order operations end with their session would be anybody's guess */
+    }
     op->space = script_space(script, (unsigned) script_below(script, 6));
     if (makers[op->kind].make != NULL) {
         makers[op->kind].make(script, client, op);

@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #define STEPS_DEFAULT ((uint64_t) 1000000)
+#define STEPS_JUDGED ((uint64_t) 500000) /* fewer cannot be sure to reach every answer */
 #define ROUND_STEPS ((uint64_t) 12500)
 #define TRACE_STEPS 30
 
@@ -56,7 +57,7 @@ static bool play_all(uint64_t seed, uint64_t steps, struct coverage *coverage)
             .mode = mode,
             .seed = seed + number,
             .steps = round_steps * percent / 100 + 1,
-            .check_every = number % 8 < 4 ? 1 : 64,
+            .check_every = number % 8 == 0 ? 1 : 64,
             .trace_from = UINT64_MAX,
         };
         done += config.steps;
@@ -99,5 +100,6 @@ int main(int argc, char **argv)
         (void) printf("seed %" PRIu64 "\n", seed);
         return EXIT_FAILURE;
     }
-    return coverage_report(&coverage, stdout) ? EXIT_SUCCESS : EXIT_FAILURE;
+    bool complete = coverage_report(&coverage, stdout);
+    return complete || steps < STEPS_JUDGED ? EXIT_SUCCESS : EXIT_FAILURE;
 }

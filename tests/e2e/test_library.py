@@ -48,6 +48,9 @@ class Owner:
     def finish(self, outcome):
         return self.tell(f"finish {outcome}")[1:]
 
+    def newest_event(self):
+        return self.events[-1] if self.events else None
+
     def quit(self):
         self.process.stdin.write("quit\n")
         self.process.stdin.flush()
@@ -103,10 +106,10 @@ class Library:
         gen = owner.store("k")
         for _ in range(3):
             link.cut()
-            eventually(lambda: owner.events[-1] == "DEGRADED", what="DEGRADED")
+            eventually(lambda: owner.newest_event() == "DEGRADED", what="DEGRADED")
             canceller.op(cancel(b"k", text="stop"))
             link.mend()
-            eventually(lambda: owner.events[-1] == "RESUMED", what="RESUMED")
+            eventually(lambda: owner.newest_event() == "RESUMED", what="RESUMED")
         self.assertToldOnce(owner, cancelled="1", text="stop")
         self.assertEqual(len(owner.notices), 1)
         result = canceller.op(cancel(b"k", gen, level=pb.LEVEL_DELIVERED, deadline_ms=20000))
@@ -119,7 +122,7 @@ class Library:
         owner = self.owner(link.url)
         gen = owner.store("k")
         link.cut()
-        eventually(lambda: owner.events[-1] == "DEGRADED", what="DEGRADED")
+        eventually(lambda: owner.newest_event() == "DEGRADED", what="DEGRADED")
         owner.process.stdin.write(f"finish {pb.OUTCOME_COMPLETED}\n")
         owner.process.stdin.flush()
         link.mend()

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define MODEL_ARENA_BYTES ((size_t) 4 << 20)
+#define MODEL_ARENA_BYTES ((size_t) 64 << 20)
 
 struct model *model_new(const struct registry_config *config, const struct model_port *port)
 {

@@ -7,7 +7,7 @@
 #include <inttypes.h>
 #include <string.h>
 
-#define ROUND_ARENA_BYTES ((size_t) 16 << 20)
+#define ROUND_ARENA_BYTES ((size_t) 64 << 20)
 #define ROUND_START_MS 64000
 #define ADVANCES_MAX 2000000
 

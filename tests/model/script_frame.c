@@ -259,6 +259,9 @@ static void open_request(struct script *script, struct script_request *request)
                                        ? 0
                                        : (uint32_t) (64 * (2 + script_below(script, 6)) + residue);
     }
+    if (op->as.open.resume_session == 0 && script_percent(script, 4)) {
+        op->as.open.heartbeat_ms = script_percent(script, 50) ? HEARTBEAT_MS_MIN : HEARTBEAT_MS_MAX;
+    }
     if (script_percent(script, 5)) {
         script_spoil(script, op);
     }

@@ -7,13 +7,9 @@
 
 /* ---- strings: static, for the model borrows them for good ---- */
 
-static const char *const spaces[] = {"",
-                                     "default",
-                                     "a",
-                                     "b.c-D_9",
-                                     "default",
-                                     "0123456789012345678901234567890123456789"
-                                     "012345678901234567890123"};
+#define SPACE_LONGEST "0123456789012345678901234567890123456789012345678901234567890123"
+
+static const char *const spaces[] = {"", "default", "a", "b.c-D_9", "default", SPACE_LONGEST};
 
 struct bytes script_space(struct script *script, unsigned number)
 {
@@ -73,6 +69,15 @@ static uint32_t duration(struct script *script, uint64_t steps_min, uint64_t ste
 {
     uint64_t steps = steps_min + script_below(script, steps_max - steps_min + 1);
     return (uint32_t) (steps * SCRIPT_GRAIN_MS + place);
+}
+
+/* Now and then the least or the most that is allowed. */
+static void set_to_bound(struct script *script, uint32_t *value, uint64_t least, uint64_t most)
+{
+    uint64_t chance = script_below(script, 100);
+    if (chance < 3) {
+        *value = (uint32_t) (chance == 0 ? least : most);
+    }
 }
 
 static bool is_taken(const struct script *script, uint64_t ttl_end, uint64_t expiry)
@@ -196,9 +201,11 @@ static void make_store(struct script *script, const struct script_client *client
     op->as.store.meta = any_meta(script);
     if (script_percent(script, 40)) {
         op->as.store.stop_grace_ms = duration(script, 0, 12, PLACE_STOP_GRACE);
+        set_to_bound(script, &op->as.store.stop_grace_ms, 0, TTL_MS_MAX);
     }
     if (script_percent(script, 60) && script_is_aligned(script) && !script->is_bursting) {
         op->as.store.ttl_ms = any_ttl(script, op->as.store.stop_grace_ms);
+        set_to_bound(script, &op->as.store.ttl_ms, TTL_MS_MIN, TTL_MS_MAX);
         op->as.store.on_owner_loss = (uint32_t) script_below(script, ON_OWNER_LOSS_END);
     }
 }
@@ -213,6 +220,7 @@ static void make_cancel(struct script *script, const struct script_client *clien
     }
     if (op->gen == 0 && script_percent(script, 45)) {
         op->as.cancel.arm_ttl_ms = 1 + (uint32_t) script_below(script, script->limits.finished_ms);
+        set_to_bound(script, &op->as.cancel.arm_ttl_ms, 1, script->limits.finished_ms);
     }
     op->as.cancel.cause_code = (uint32_t) script_below(script, CAUSE_SUPERSEDED);
     op->as.cancel.cause.text = any_text(script, CAUSE_TEXT_BYTES_MAX);
@@ -220,6 +228,7 @@ static void make_cancel(struct script *script, const struct script_client *clien
     op->as.cancel.level = (uint32_t) script_below(script, LEVEL_END);
     if (script_percent(script, 70) && script_is_aligned(script)) {
         op->as.cancel.deadline_ms = duration(script, 0, 30, PLACE_PARKED);
+        set_to_bound(script, &op->as.cancel.deadline_ms, 0, DEADLINE_MS_MAX);
     }
 }
 
@@ -234,6 +243,7 @@ static void make_touch(struct script *script, const struct script_client *client
     aim(script, client, op);
     const struct model_op *found = model_find_op(script->model, op->space, op->key, op->gen);
     op->as.touch.ttl_ms = any_ttl(script, found == NULL ? 0 : found->stop_grace_ms);
+    set_to_bound(script, &op->as.touch.ttl_ms, TTL_MS_MIN, TTL_MS_MAX);
 }
 
 static void make_poll(struct script *script, const struct script_client *client, struct op *op)
@@ -270,6 +280,7 @@ static void make_wait(struct script *script, const struct script_client *client,
     op->as.wait.until = (uint32_t) (1 + script_below(script, 2));
     if (script_percent(script, 75) && script_is_aligned(script)) {
         op->as.wait.deadline_ms = duration(script, 0, 30, PLACE_PARKED);
+        set_to_bound(script, &op->as.wait.deadline_ms, 0, DEADLINE_MS_MAX);
     }
 }
 
@@ -384,13 +395,9 @@ static struct bytes bad_text(struct script *script, size_t size_max)
     return number < 6 ? bytes_of_string(texts[number]) : bytes_of(letters, size_max + 1);
 }
 
-static void spoil_cancel(struct script *script, struct op *op)
+static void spoil_cause(struct script *script, struct op *op)
 {
-    if (op->as.cancel.level > LEVEL_RECORDED && script_percent(script, 20)) {
-        op->as.cancel.level = LEVEL_END;
-        return;
-    }
-    switch (script_below(script, 8)) {
+    switch (script_below(script, 4)) {
     case 0:
         op->as.cancel.cause_code = CAUSE_SUPERSEDED + (uint32_t) script_below(script, 5);
         break;
@@ -400,24 +407,39 @@ static void spoil_cancel(struct script *script, struct op *op)
     case 2:
         op->as.cancel.cause.actor = bad_text(script, CAUSE_ACTOR_BYTES_MAX);
         break;
-    case 3:
+    default:
         op->as.cancel.cause.peer = bytes_of_string("uid 0");
         break;
-    case 4:
+    }
+}
+
+/* A gen, and what must not stand beside one. */
+static void spoil_gen(struct script *script, struct op *op)
+{
+    bool arms = script_percent(script, 50);
+    op->gen = op->gen != 0 ? op->gen : script->model->gen_newest;
+    op->as.cancel.after_gen = arms ? 0 : 1;
+    op->as.cancel.arm_ttl_ms = arms ? 100 : 0;
+}
+
+static void spoil_cancel(struct script *script, struct op *op)
+{
+    if (op->as.cancel.level > LEVEL_RECORDED && script_percent(script, 20)) {
+        op->as.cancel.level = LEVEL_END;
+        return;
+    }
+    switch (script_below(script, 4)) {
+    case 0:
         op->as.cancel.deadline_ms = DEADLINE_MS_MAX + 1;
         break;
-    case 5:
+    case 1:
         op->as.cancel.arm_ttl_ms = (uint32_t) script->limits.finished_ms + 1;
         break;
-    case 6:
-        op->gen = op->gen != 0 ? op->gen : script->model->gen_newest;
-        op->as.cancel.after_gen = 0;
-        op->as.cancel.arm_ttl_ms = 100;
+    case 2:
+        spoil_gen(script, op);
         break;
     default:
-        op->gen = op->gen != 0 ? op->gen : script->model->gen_newest;
-        op->as.cancel.after_gen = 1;
-        op->as.cancel.arm_ttl_ms = 0;
+        spoil_cause(script, op);
         break;
     }
 }

@@ -46,12 +46,20 @@ static bool play(const struct round_config *config, struct coverage *coverage)
     return false;
 }
 
+/* The modes in turn; one that is slow for its many operations comes once in four turns. */
+static const struct script_mode *mode_of(uint64_t number)
+{
+    const struct script_mode *mode = &script_modes[number % script_modes_count];
+    bool is_due = mode->steps_percent == 0 || number / script_modes_count % 4 == 0;
+    return is_due ? mode : &script_modes[0];
+}
+
 static bool play_all(uint64_t seed, uint64_t steps, struct coverage *coverage)
 {
     uint64_t round_steps = steps / 16 < ROUND_STEPS ? steps / 16 + 1 : ROUND_STEPS;
     uint64_t number = 0;
     for (uint64_t done = 0; done < steps; number++) {
-        const struct script_mode *mode = &script_modes[number % script_modes_count];
+        const struct script_mode *mode = mode_of(number);
         uint64_t percent = mode->steps_percent == 0 ? 100 : mode->steps_percent;
         struct round_config config = {
             .mode = mode,

@@ -121,31 +121,30 @@ void rig_send(struct rig *rig, uint64_t link, const struct frame *frame)
     registry_check(rig->registry);
 }
 
-void rig_park(struct rig *rig, uint64_t link, uint64_t session, uint64_t request_id, struct op op)
+/* Sends the op alone; how many replies that made. */
+static size_t send_alone(struct rig *rig, uint64_t link, uint64_t session, uint64_t request_id,
+                         const struct op *op)
 {
     struct frame frame = {.version = 1,
                           .session = session,
                           .request_id = request_id,
-                          .ops = &op,
+                          .ops = op,
                           .ops_count = 1,
-                          .ops_digest = (uint64_t) op.kind};
+                          .ops_digest = (uint64_t) op->kind};
     size_t replies = rig->replies;
     rig_send(rig, link, &frame);
-    CHECK_EQ(rig->replies, replies);
+    return rig->replies - replies;
+}
+
+void rig_park(struct rig *rig, uint64_t link, uint64_t session, uint64_t request_id, struct op op)
+{
+    CHECK_EQ(send_alone(rig, link, session, request_id, &op), 0);
 }
 
 struct seen rig_ask(struct rig *rig, uint64_t link, uint64_t session, uint64_t request_id,
                     struct op op)
 {
-    struct frame frame = {.version = 1,
-                          .session = session,
-                          .request_id = request_id,
-                          .ops = &op,
-                          .ops_count = 1,
-                          .ops_digest = (uint64_t) op.kind};
-    size_t replies = rig->replies;
-    rig_send(rig, link, &frame);
-    CHECK_GT(rig->replies, replies);
+    CHECK_GT(send_alone(rig, link, session, request_id, &op), 0);
     return rig->first;
 }
 

@@ -184,8 +184,8 @@ ask run --key upload -- touch "$dir/uploaded"
 check 'the Stop was used up: the next upload is left alone' test "$code" -eq 0 -a -e "$dir/uploaded"
 
 chapter '5. An owner dies (kill -9) with its work undone'
+died_ms=$(now_ms) # before the kill: the shell may be slow to come back from it
 kill -KILL $sort
-died_ms=$(now_ms)
 ask wait sort --deadline 10s
 lost_ms=$(($(now_ms) - died_ms))
 check 'it ended as OWNER_LOST' answer_is 0 'ENDED sort *outcome=OWNER_LOST*'

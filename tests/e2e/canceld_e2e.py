@@ -258,8 +258,8 @@ class Case(unittest.TestCase):
         return time.monotonic() - begin
 
     def say(self, text):
-        """A figure for whoever reads the output."""
-        print(f"{self.id().split('.', 1)[-1]}: {text}", flush=True)
+        """A figure for whoever reads the output; .ci/run collects them."""
+        print(f"\n* {self.id().split('.', 1)[-1]}: {text}", flush=True)
 
 
 def over_both(case):

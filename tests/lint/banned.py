@@ -8,7 +8,7 @@ EVERYWHERE = re.compile(r".")
 BELOW_SERVER = re.compile(r"^runtime/(base|actor|registry|wire)/(?!check\.c$)")
 NOT_MAIN = re.compile(r"^(runtime|clients/c)/(?!.*\bmain\.c$)(?!c/examples?/)(?!.*example)")
 NOT_TESTS = re.compile(r"^(?!tests/)")
-TESTS = re.compile(r"^tests/(?!support/testing\.c$)")
+TESTS = re.compile(r"^tests/")
 
 # What, where it is banned, and what to do instead.
 BANNED = (

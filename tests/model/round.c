@@ -231,6 +231,30 @@ static void check_links(struct round *round)
     }
 }
 
+/* The rows of `stats` that count what both have. */
+static void check_stats(struct round *round)
+{
+    const struct model *model = round->model;
+    const struct {
+        const char *name;
+        uint64_t count;
+    } counts[] = {
+        {"sessions", model->sessions.count},
+        {"connections", model->links.count},
+        {"parked", model->parked.count},
+        {"armed", model->armed.count},
+    };
+    const struct stat_row *rows;
+    size_t rows_count = registry_stats(round->registry, &rows);
+    for (size_t i = 0; i < rows_count; i++) {
+        for (size_t j = 0; j < sizeof counts / sizeof counts[0]; j++) {
+            if (strcmp(rows[i].name, counts[j].name) == 0 && rows[i].value != counts[j].count) {
+                fail(round, counts[j].name);
+            }
+        }
+    }
+}
+
 /* ---- frames ---- */
 
 static void note_answers(struct round *round, const struct frame *frame, const struct reply *reply)
@@ -344,6 +368,7 @@ static void step(struct round *round)
     check_links(round);
     if (round->step % round->config->check_every == 0) {
         registry_check(round->registry);
+        check_stats(round);
     }
     if (round->epoch_next <= round->model->epoch) {
         round->epoch_next = round->model->epoch + 1 + script_below(script, 3);

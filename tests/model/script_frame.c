@@ -92,6 +92,15 @@ static void remember(struct script_client *client, const struct frame *frame)
     }
 }
 
+/* Ops with short answers, that do the same again and again: the room for answers may end at any of them. */
+static void make_small(struct script *script, struct op *ops, size_t count)
+{
+    static const enum op_kind kinds[] = {OP_PING, OP_CLOSE, OP_DISARM};
+    for (size_t i = 0; i < count; i++) {
+        ops[i] = (struct op){.kind = kinds[script_below(script, 3)]};
+    }
+}
+
 static void fill_ops(struct script *script, const struct script_client *client, struct frame *frame)
 {
     uint64_t chance = script_below(script, 1000);
@@ -114,6 +123,9 @@ static void fill_ops(struct script *script, const struct script_client *client, 
         if (count < 40 && script_percent(script, 3)) {
             script_spoil(script, &ops[i]);
         }
+    }
+    if (burst && script_percent(script, 15)) {
+        make_small(script, ops, count);
     }
     frame->ops = ops;
     frame->ops_count = count;

@@ -12,6 +12,10 @@
 #define FRAME_BYTES_MAX 65536
 #define FRAME_OPS_MAX 1024
 #define FRAME_ANSWERED_MAX 64
+/* Reads that answered_below passed while they were parked, and that nobody named since they were decided:
+ * for each the id is kept, of one session and in all. */
+#define PASSED_READS_SESSION_MAX 1024
+#define PASSED_READS_MAX 65536
 #define POLL_ACKS_MAX 1024
 #define NAMESPACE_BYTES_MAX 64
 #define KEY_BYTES_MAX 256

@@ -27,10 +27,10 @@ struct slab {
     uint32_t chunk_bytes;   /* a multiple of REGION_GRAIN */
     uint32_t chunks_count;
     uint32_t chunks_touched; /* those above were never taken from */
-    uint32_t capacity;  /* records that may be live at once */
-    uint32_t count;     /* records that are */
-    uint32_t open_hint; /* no word of `open` below this one has a bit set */
-    uint32_t spare;     /* 1 + the empty chunk that keeps its memory; 0 for none */
+    uint32_t capacity;       /* records that may be live at once */
+    uint32_t count;          /* records that are */
+    uint32_t open_hint;      /* no word of `open` below this one has a bit set */
+    uint32_t spare;          /* 1 + the empty chunk that keeps its memory; 0 for none */
 };
 
 /* For up to `capacity` records of `record_bytes` (8 or more, rounded up to a multiple of 8). */

@@ -62,8 +62,7 @@ uint32_t park(struct request *q, enum op_kind kind, uint64_t deadline_ms, size_t
         uint32_t charge = answer_bytes > 0 ? (uint32_t) answer_bytes + REMEMBERED_BYTES_EXTRA : 0;
         parked->remembered =
             q->remembered != 0 ? q->remembered : remembered_make(r, q->session, q->frame, charge);
-        remembered_at(r, parked->remembered)->parked = index;
-        remembered_at(r, parked->remembered)->parked_once = true;
+        remembered_parked(r, parked->remembered, index);
     }
     q->parked = true;
     return index;

@@ -29,8 +29,9 @@ static bool tables_init(struct registry *r, struct sizes n)
 {
     uint32_t spaces = (uint32_t) r->limits.namespaces;
     uint32_t links = (uint32_t) r->limits.connections;
-    /* Those with an answer are charged; those that are parked reads are not. */
-    uint32_t remembered = (uint32_t) (r->limits.replies_bytes / REMEMBERED_BYTES_EXTRA) + n.parked;
+    /* Those with an answer are charged; parked reads and passed ones have bounds of their own. */
+    uint32_t remembered =
+        (uint32_t) (r->limits.replies_bytes / REMEMBERED_BYTES_EXTRA) + n.parked + PASSED_READS_MAX;
     return slab_init(&r->spaces, sizeof(struct space), spaces) &&
            slab_init(&r->keys, sizeof(struct key), n.operations + n.armed) &&
            slab_init(&r->operations, sizeof(struct operation), n.operations) &&

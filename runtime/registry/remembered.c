@@ -90,9 +90,19 @@ void remembered_set(struct registry *r, uint32_t index, struct bytes reply)
     charge(r, remembered, (uint32_t) reply.size + REMEMBERED_BYTES_EXTRA);
 }
 
+static void unmark(struct registry *r, struct remembered *remembered)
+{
+    if (remembered->marks) {
+        remembered->marks = false;
+        session_at(r, remembered->session)->marks_count--;
+        r->marks_count--;
+    }
+}
+
 void remembered_free(struct registry *r, uint32_t index)
 {
     struct remembered *remembered = remembered_at(r, index);
+    unmark(r, remembered);
     charge(r, remembered, 0);
     chain_remove(OF_SESSION(r), list_of(r, remembered), index);
     hash_index_remove(&r->remembered_by_id, index);
@@ -107,13 +117,25 @@ void remembered_decided(struct registry *r, uint32_t index)
     if (remembered->reply.size > 0) {
         return;
     }
-    /* A read, or nobody is left to be answered. What is kept is charged; a parked read was not. */
-    uint64_t room = remembered_room(r, remembered->session) + remembered->charged;
-    if (remembered->passed && room >= REMEMBERED_BYTES_EXTRA) {
-        charge(r, remembered, REMEMBERED_BYTES_EXTRA);
+    /* A read, or nobody is left to be answered. */
+    struct session *session = session_at(r, remembered->session);
+    if (remembered->passed && session->marks_count < PASSED_READS_SESSION_MAX &&
+        r->marks_count < PASSED_READS_MAX) {
+        charge(r, remembered, 0);
+        remembered->marks = true;
+        session->marks_count++;
+        r->marks_count++;
     } else {
         remembered_free(r, index);
     }
+}
+
+void remembered_parked(struct registry *r, uint32_t index, uint32_t parked)
+{
+    struct remembered *remembered = remembered_at(r, index);
+    unmark(r, remembered);
+    remembered->parked = parked;
+    remembered->parked_once = true;
 }
 
 /* `answered` names it: the answer goes. */

@@ -216,7 +216,9 @@ void serve_open(struct request *q, const struct op *op)
 void serve_close(struct request *q, const struct op *op)
 {
     (void) op;
-    q->closing = request_answer(q, ANSWER_CLOSED);
+    if (request_answer(q, ANSWER_CLOSED)) {
+        q->closing = true; /* and stays so, where a second close in the frame has no room */
+    }
 }
 
 /* ---- links: here, for their only purpose is to bind sessions ---- */

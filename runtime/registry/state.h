@@ -144,6 +144,7 @@ struct session {
     uint64_t notice_number_last;
     uint64_t answered_below;
     uint64_t remembered_bytes;
+    uint32_t marks_count;
     uint32_t poll; /* parked, 0: none */
     uint32_t name_size;
     bool in_grace;
@@ -163,6 +164,7 @@ struct remembered {
     uint32_t parked;  /* while undecided */
     uint32_t charged; /* bytes */
     bool parked_once;
+    bool marks; /* a read that was passed and decided: nothing but its id is kept */
     bool passed;
     bool gives_way; /* passed after it was decided: kept while there is room */
     bool named;     /* in `answered`: the answer is gone, the id must not be done again */
@@ -254,6 +256,7 @@ struct registry {
 
     uint64_t memory_gap_until_ms; /* until then an arm could poison: see cancel.c */
     uint64_t remembered_bytes;
+    uint32_t marks_count;
     uint32_t operations_counted;
     uint32_t links_opened;
     uint32_t states[STATE_END];
@@ -424,6 +427,7 @@ uint32_t remembered_make(struct registry *r, uint32_t session, const struct fram
                          uint32_t charge);
 void remembered_set(struct registry *r, uint32_t remembered, struct bytes reply);
 void remembered_free(struct registry *r, uint32_t remembered);
+void remembered_parked(struct registry *r, uint32_t remembered, uint32_t parked);
 void remembered_decided(struct registry *r, uint32_t remembered); /* no longer parked */
 void remembered_answered(struct registry *r, uint32_t session, const struct frame *frame);
 bool remembered_give_way(struct registry *r, uint32_t session); /* whether there is more room now */

@@ -166,6 +166,49 @@ static void move_parked(struct model *model, const struct model_request *request
     }
 }
 
+/* What an answer may cost beyond its bytes. */
+#define ANSWER_COST_MOST 256
+
+/* The most that the remembered answers of a session can come to. */
+static uint64_t answers_bytes(const struct model_session *session)
+{
+    uint64_t sum = 0;
+    for (size_t i = 0; i < session->answers.count; i++) {
+        sum += ((struct model_answer *) list_at(&session->answers, i))->size + ANSWER_COST_MOST;
+    }
+    return sum;
+}
+
+static uint64_t all_answers_bytes(const struct model *model)
+{
+    uint64_t sum = 0;
+    for (size_t i = 0; i < model->sessions.count; i++) {
+        sum += answers_bytes(list_at(&model->sessions, i));
+    }
+    return sum;
+}
+
+static uint64_t rest(uint64_t limit, uint64_t used)
+{
+    return used < limit ? limit - used : 0;
+}
+
+/* What a reply may take at the least: no more than may be remembered, where it has to be, and room may be
+ * kept for the answers of what is parked. */
+static uint64_t reply_room(const struct model *model, const struct model_request *request)
+{
+    const struct limits *limits = &model->config.limits;
+    const struct model_session *session = model_find_session(model, request->frame->session);
+    if (session == NULL || !is_mutating(request->frame)) {
+        return FRAME_BYTES_MAX;
+    }
+    uint64_t parked = model->parked.count * FRAME_BYTES_MAX;
+    uint64_t own = rest(limits->replies_session_bytes, answers_bytes(session) + parked);
+    uint64_t all = rest(limits->replies_bytes, all_answers_bytes(model) + parked);
+    uint64_t least = own < all ? own : all;
+    return least < FRAME_BYTES_MAX ? least : FRAME_BYTES_MAX;
+}
+
 /* An id that is too old may still be known, and then with other ops. */
 static bool was_reused(const struct model_request *request)
 {
@@ -190,7 +233,8 @@ static bool is_repeat(struct model *model, const struct model_request *request)
         }
         return frame->request_id < session->below;
     }
-    if (answer->may_be_gone && was_too_old(request)) {
+    bool is_short = answer->is_crossed && reply_room(model, request) < FRAME_BYTES_MAX;
+    if ((answer->may_be_gone || is_short) && was_too_old(request)) {
         refuse(model, request, ERROR_TOO_OLD, NULL);
     } else if (answer->digest != frame->ops_digest) {
         refuse(model, request, ERROR_REQUEST_ID_REUSED, NULL);
@@ -205,28 +249,6 @@ static bool is_repeat(struct model *model, const struct model_request *request)
                          false);
     }
     return true;
-}
-
-/* What an answer may cost beyond its bytes. */
-#define ANSWER_COST_MOST 256
-
-/* The most that the remembered answers of a session can come to. */
-static uint64_t answers_bytes(const struct model_session *session)
-{
-    uint64_t sum = 0;
-    for (size_t i = 0; i < session->answers.count; i++) {
-        sum += ((struct model_answer *) list_at(&session->answers, i))->size + ANSWER_COST_MOST;
-    }
-    return sum;
-}
-
-static uint64_t all_answers_bytes(const struct model *model)
-{
-    uint64_t sum = 0;
-    for (size_t i = 0; i < model->sessions.count; i++) {
-        sum += answers_bytes(list_at(&model->sessions, i));
-    }
-    return sum;
 }
 
 /* The bound of remembered answers that was reached, NULL for none. Room may be asked for the longest
@@ -252,27 +274,6 @@ static const char *replies_full(const struct model *model, const struct model_re
 }
 
 /* ---- applying ---- */
-
-static uint64_t rest(uint64_t limit, uint64_t used)
-{
-    return used < limit ? limit - used : 0;
-}
-
-/* What a reply may take at the least: no more than may be remembered, where it has to be, and room may be
- * kept for the answers of what is parked. */
-static uint64_t reply_room(const struct model *model, const struct model_request *request)
-{
-    const struct limits *limits = &model->config.limits;
-    const struct model_session *session = model_find_session(model, request->frame->session);
-    if (session == NULL || !is_mutating(request->frame)) {
-        return FRAME_BYTES_MAX;
-    }
-    uint64_t parked = model->parked.count * FRAME_BYTES_MAX;
-    uint64_t own = rest(limits->replies_session_bytes, answers_bytes(session) + parked);
-    uint64_t all = rest(limits->replies_bytes, all_answers_bytes(model) + parked);
-    uint64_t least = own < all ? own : all;
-    return least < FRAME_BYTES_MAX ? least : FRAME_BYTES_MAX;
-}
 
 /* Where the real registry stopped for want of room, if it had to: no result of one op, but a list of
  * many, is longer than this. */

@@ -176,6 +176,24 @@ static void an_answer_that_crossed_with_answered_below_is_kept(void)
     rig_fini(&rig);
 }
 
+static void a_close_stands_though_a_second_one_has_no_room(void)
+{
+    struct limits limits = limits_default();
+    limits.replies_session_bytes = 64 + sizeof(struct reply_head) + sizeof(struct seen) + 4;
+    rig_init(&rig, &limits, 1);
+    uint64_t session = rig_open(&rig, 1, 0);
+    struct op ops[2] = {{.kind = OP_CLOSE}, {.kind = OP_CLOSE}};
+    struct frame frame = {
+        .version = 1, .session = session, .request_id = 1, .ops = ops, .ops_count = 2};
+    rig_send(&rig, 1, &frame);
+    CHECK_EQ(rig.first.answer, ANSWER_CLOSED);
+    CHECK_EQ(rig.last.answer, ANSWER_NOT_APPLIED);
+    frame.request_id = 2;
+    rig_send(&rig, 1, &frame);
+    CHECK_EQ(rig.refused, ERROR_SESSION_LOST);
+    rig_fini(&rig);
+}
+
 static void a_dead_owner_is_seen_before_its_turn(void)
 {
     rig_init(&rig, NULL, 1);
@@ -310,6 +328,8 @@ static const struct test_case cases[] = {
      an_answer_that_cannot_be_remembered_refuses_the_frame},
     {"an answer that crossed with answered_below on its way is kept until it is named",
      an_answer_that_crossed_with_answered_below_is_kept},
+    {"a close stands, though a second one in its frame has no room",
+     a_close_stands_though_a_second_one_has_no_room},
     {"an operation of a dead owner is OWNER_LOST before it is buried",
      a_dead_owner_is_seen_before_its_turn},
     {"when the counter ends the epoch rises, or stores answer FULL",

@@ -97,7 +97,7 @@ const struct script_mode script_modes[] = {
      .burst_ops = 400,
      .store_percent = 30,
      .answered_percent = 60,
-     .steps_percent = 4},
+     .steps_percent = 10},
 };
 const size_t script_modes_count = sizeof script_modes / sizeof script_modes[0];
 

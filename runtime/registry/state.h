@@ -33,7 +33,7 @@ enum timer_kind { TIMER_OPERATION, TIMER_SESSION, TIMER_PARKED, TIMER_ARMED };
 #define SETTLE_BUDGET 256
 
 /* A page of list or armed looks at so many records at the most. */
-#define PAGE_SCAN_MAX 8192
+#define PAGE_SCAN_MAX 2048
 #define PAGE_ITEMS_MAX 1000
 #define NOTICES_MAX 1024
 

@@ -376,6 +376,30 @@ static void a_parked_request_is_answered_at_the_end(void)
     CHECK_EQ(program_wait(&program), 0);
 }
 
+/* Whether the daemon has stopped to read some link, for what it owes does not go out: the row
+ * wire_pauses of its stats, which is there with a value only above 0. */
+static bool has_paused_a_link(void)
+{
+    static const uint8_t stats[] = {0x08, 1, 0x32, 2, 0x72, 0}; /* version 1; ops {stats {}} */
+    static const uint8_t row[] = {0x0a, 11,  'w', 'i', 'r', 'e', '_',
+                                  'p',  'a', 'u', 's', 'e', 's', 0x10};
+    static uint8_t body[65536];
+    uint8_t head[13];
+    int fd = connect_ipc(path_here("s"));
+
+    request(fd, true, 3, stats, sizeof stats);
+    take(fd, head, sizeof head);
+    size_t size = ((size_t) head[7] << 8 | head[8]) - 4;
+    take(fd, body, size);
+    (void) close(fd);
+    for (size_t i = 0; i + sizeof row <= size; i++) {
+        if (memcmp(body + i, row, sizeof row) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* A peer that asks for more than fits into any buffer and never reads: it keeps the flush waiting. */
 static int deaf_peer(void)
 {
@@ -389,6 +413,7 @@ static int deaf_peer(void)
         /* The last one may be cut: it is not for being answered. */
     }
     CHECK_EQ(errno, EAGAIN);
+    CHECK_EVENTUALLY(has_paused_a_link());
     return fd;
 }
 

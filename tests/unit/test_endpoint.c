@@ -143,21 +143,29 @@ static void set_nonblocking(int fd)
     CHECK_EQ(fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK), 0);
 }
 
-/* Writes until nothing more gets in and the server has stopped to read. Returns the bytes written. */
+/* Whether the server has stopped to read, for good while nobody takes its replies: what the kernel still took
+ * of them would have let it go on. */
+static bool is_paused(void)
+{
+    uint64_t bytes_in = server_stats(&server).bytes_in;
+    (void) poll(NULL, 0, 50);
+    return atomic_load(&server.paused) == 1 && server_stats(&server).bytes_in == bytes_in;
+}
+
+/* Writes until nothing more gets in, or nothing is left (TCP's buffers may take all of it), and the server has
+ * stopped to read. Returns the bytes written. */
 static size_t write_until_paused(struct client *client, const uint8_t *data, size_t size)
 {
     size_t at = 0;
     set_nonblocking(client->fd);
     struct test_wait wait = test_wait_begin(TEST_EVENTUALLY_MS);
     for (;;) {
-        ssize_t sent = send(client->fd, data + at, size - at, MSG_NOSIGNAL);
+        ssize_t sent = at < size ? send(client->fd, data + at, size - at, MSG_NOSIGNAL) : 0;
         at += sent > 0 ? (size_t) sent : 0;
-        struct pollfd room = {.fd = client->fd, .events = POLLOUT};
-        if (sent <= 0 && atomic_load(&server.paused) == 1 && poll(&room, 1, 50) == 0) {
+        if (sent <= 0 && is_paused()) {
             return at;
         }
         CHECK(sent > 0 || test_wait_more(&wait));
-        CHECK_LT(at, size);
     }
 }
 
@@ -202,8 +210,7 @@ static void unread_replies_stop_the_reading(enum wire wire)
     CHECK_LT(SP_HANDSHAKE_BYTES + stats.frames_out * frame_bytes - stats.bytes_out,
              server.limits.output_bytes + frame_bytes);
     CHECK_LE(stats.bytes_in, written);
-    struct pollfd room = {.fd = client.fd, .events = POLLOUT};
-    CHECK_EQ(poll(&room, 1, 400), 0);
+    (void) poll(NULL, 0, 400);
     struct endpoint_stats later = server_stats(&server);
     CHECK_EQ(later.bytes_in, stats.bytes_in); /* Nothing is read while it is paused. */
 

@@ -68,6 +68,17 @@ static struct result sum_up(const struct registry *r, size_t count)
     return result;
 }
 
+/* The canceller's word, and ours for who it is. One reference. */
+static uint32_t keep_given_cause(struct request *q, const struct op *op)
+{
+    struct cause cause = op->as.cancel.cause;
+    cause.code = op->as.cancel.cause_code == CAUSE_UNSET
+                     ? CAUSE_USER
+                     : (enum cause_code) op->as.cancel.cause_code;
+    cause.peer = link_peer(q->r, q->link);
+    return cause_keep(q->r, &cause);
+}
+
 static void apply(struct request *q, const struct op *op, uint32_t key, size_t count)
 {
     struct registry *r = q->r;
@@ -77,12 +88,7 @@ static void apply(struct request *q, const struct op *op, uint32_t key, size_t c
             continue;
         }
         if (cause == 0) {
-            struct cause given = op->as.cancel.cause;
-            given.code = op->as.cancel.cause_code == CAUSE_UNSET
-                             ? CAUSE_USER
-                             : (enum cause_code) op->as.cancel.cause_code;
-            given.peer = link_peer(r, q->link);
-            cause = cause_keep(r, &given);
+            cause = keep_given_cause(q, op);
         }
         operation_cancel(r, operation_find(r, key, r->gens[i].gen), cause);
     }
@@ -204,12 +210,7 @@ static void arm(struct request *q, const struct op *op, uint32_t key)
         }
         return;
     }
-    struct cause cause = op->as.cancel.cause;
-    cause.code = op->as.cancel.cause_code == CAUSE_UNSET
-                     ? CAUSE_USER
-                     : (enum cause_code) op->as.cancel.cause_code;
-    cause.peer = link_peer(r, q->link);
-    uint32_t kept = cause_keep(r, &cause);
+    uint32_t kept = keep_given_cause(q, op);
     (void) armed_make(r, key, kept, op->as.cancel.arm_ttl_ms);
     cause_give(r, kept);
 }

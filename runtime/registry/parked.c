@@ -80,7 +80,6 @@ void park_tie(struct registry *r, uint32_t index, uint32_t operation, enum answe
     tie->answer = (uint8_t) answer;
     tie->next_of_parked = parked->ties;
     parked->ties = number;
-    parked->ties_count++;
     parked->ties_unmet++;
     chain_append(OF_OPERATION(r), &operation_at(r, operation)->ties, number);
 }

@@ -180,7 +180,7 @@ uint64_t registry_next_ms(const struct registry *r)
 
 bool registry_advance(struct registry *r, uint64_t now_ms, uint32_t budget)
 {
-    r->now_ms = now_ms > r->now_ms ? now_ms : r->now_ms;
+    note_time(r, now_ms);
     parked_settle(r, &budget);
     polls_answer(r, &budget);
     timers_expire(r, now_ms, &budget);
@@ -191,7 +191,7 @@ bool registry_advance(struct registry *r, uint64_t now_ms, uint32_t budget)
 
 void registry_shut_down(struct registry *r, uint64_t now_ms)
 {
-    r->now_ms = now_ms > r->now_ms ? now_ms : r->now_ms;
+    note_time(r, now_ms);
     r->shut_down = true;
     uint32_t end = slab_end(&r->parked);
     for (uint32_t i = 1; i < end; i++) {

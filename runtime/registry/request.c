@@ -286,7 +286,7 @@ static void repeat(struct request *q, uint32_t index)
 void registry_frame(struct registry *r, const struct reply_to *from, const struct frame *frame,
                     uint64_t now_ms)
 {
-    r->now_ms = now_ms > r->now_ms ? now_ms : r->now_ms;
+    note_time(r, now_ms);
     r->counters.frames++;
     struct request q = {.r = r, .from = from, .frame = frame, .link = link_find(r, from->link)};
     ASSERT(q.link != 0);

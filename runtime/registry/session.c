@@ -259,7 +259,7 @@ void registry_link_down(struct registry *r, uint64_t address, uint64_t now_ms)
     if (index == 0) {
         return;
     }
-    r->now_ms = now_ms > r->now_ms ? now_ms : r->now_ms;
+    note_time(r, now_ms);
     struct link *link = link_at(r, index);
     while (link->parked.first != 0) {
         parked_free(r, link->parked.first);
@@ -284,7 +284,7 @@ void registry_link_paused(struct registry *r, uint64_t address, bool paused, uin
     if (index == 0 || link_at(r, index)->paused == paused) {
         return;
     }
-    r->now_ms = now_ms > r->now_ms ? now_ms : r->now_ms;
+    note_time(r, now_ms);
     struct link *link = link_at(r, index);
     link->paused = paused;
     if (paused) {

@@ -101,7 +101,6 @@ struct operation {
     uint8_t state;                /* enum state */
     uint8_t outcome;              /* enum outcome */
     uint8_t level;                /* enum level */
-    uint8_t policy;               /* enum policy */
     uint8_t on_expiry;
     uint8_t on_owner_loss;
     bool counted; /* against the limits of operations */
@@ -182,7 +181,6 @@ struct parked {
     uint32_t link;           /* where session is 0 */
     uint32_t remembered;
     uint32_t ties; /* first, through tie.next_of_parked */
-    uint32_t ties_count;
     uint32_t ties_unmet;
     enum op_kind kind;
     uint8_t level;  /* cancel: wanted */
@@ -290,6 +288,12 @@ RECORD_AT(parked, parked_at, parked)
 RECORD_AT(tie, tie_at, ties)
 RECORD_AT(link, link_at, links)
 #undef RECORD_AT
+
+/* Time never goes back here, though registry_advance() may be 1 ms behind. */
+static inline void note_time(struct registry *r, uint64_t now_ms)
+{
+    r->now_ms = now_ms > r->now_ms ? now_ms : r->now_ms;
+}
 
 /* The chain of the named member, for the chain_* functions of chain.c. */
 struct chain_of {

@@ -49,7 +49,6 @@ static void apply(struct request *q, const struct op *op, uint64_t gen)
     uint32_t index = operation_make(r, key, q->session);
     struct operation *operation = operation_at(r, index);
     ASSERT(operation->gen == gen);
-    operation->policy = (uint8_t) op->as.store.policy;
     operation->on_expiry = (uint8_t) op->as.store.on_expiry;
     operation->on_owner_loss = (uint8_t) op->as.store.on_owner_loss;
     operation->stop_grace_ms =

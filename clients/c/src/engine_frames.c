@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Frames: from their slot to the bytes on the link. */
 #include "engine_parts.h"
+#include "wire_bytes.h"
 
 #define SLOT_BITS 10
 
@@ -323,16 +324,6 @@ static bool own_send(struct engine *engine, enum frame_kind kind, const struct b
         return true;
     frame_release(engine, frame);
     return false;
-}
-
-static ProtobufCBinaryData wire_bytes(struct canceld_bytes bytes)
-{
-    union {
-        const void *from;
-        uint8_t *to;
-    } data = {.from = bytes.data};
-
-    return (ProtobufCBinaryData){.len = bytes.size, .data = data.to};
 }
 
 static void open_send(struct engine *engine, struct buffer *output, uint64_t now_ns)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "request.h"
+#include "wire_bytes.h"
 
 #include <canceld.pb-c.h>
 
@@ -22,17 +23,6 @@ struct op_messages {
         Canceld__V1__Stats stats;
     } of;
 };
-
-/* protobuf-c wants writable bytes in what it only reads. */
-static ProtobufCBinaryData wire_bytes(struct canceld_bytes bytes)
-{
-    union {
-        const void *from;
-        uint8_t *to;
-    } data = {.from = bytes.data};
-
-    return (ProtobufCBinaryData){.len = bytes.size, .data = data.to};
-}
 
 static void store_fill(struct op_messages *messages, const struct canceld_request *from,
                        struct canceld_bytes name_space)

@@ -17,4 +17,10 @@ void answer_operation_put(struct line *line, const struct canceld_operation_info
 /* The fields of one armed key. */
 void answer_armed_put(struct line *line, const struct canceld_armed_key *armed);
 
+/* The fields of one line of the audit trail. */
+void answer_history_put(struct line *line, const struct canceld_history_entry *entry);
+
+/* The fields of one item of a watch, but for NOTHING and ANSWER. Events begin with their state. */
+void answer_watch_put(struct line *line, const struct canceld_watch_item *item);
+
 #endif

@@ -21,6 +21,7 @@
 #define KEY_OPTIONS 1000
 
 #define GRACE_DEFAULT_MS 5000U
+#define INTERVAL_DEFAULT_MS 1000U
 
 /* ---- operands ---- */
 
@@ -38,10 +39,58 @@ static void operand_take(struct argp_state *state, char *value)
     } else if (arguments->command->operands == OPERANDS_COMMAND) {
         arguments->run_argv = &state->argv[state->next - 1];
         state->next = state->argc;
-    } else if (arguments->command->operands == OPERANDS_KEY && arguments->key.size == 0) {
+    } else if (arguments->command->operands != OPERANDS_NONE && arguments->key.size == 0) {
         option_key_take(state, "KEY", value);
     } else {
         argp_error(state, "%s is one operand too many", value);
+    }
+}
+
+/* Options that exclude each other wherever a command takes both. */
+static const struct {
+    enum option_index option;
+    uint64_t not_with;
+} exclusions[] = {
+    {OPTION_GEN, OPTION_BIT(ARM) | OPTION_BIT(AFTER_GEN)},
+    {OPTION_LABEL, OPTION_BIT(SESSION) | OPTION_BIT(ALL) | OPTION_BIT(GEN) | OPTION_BIT(AFTER_GEN) |
+                       OPTION_BIT(ACK) | OPTION_BIT(ARM)},
+    {OPTION_SESSION, OPTION_BIT(ALL) | OPTION_BIT(DAEMON) | OPTION_BIT(GEN) |
+                         OPTION_BIT(AFTER_GEN) | OPTION_BIT(ACK) | OPTION_BIT(ARM)},
+    {OPTION_ALL, OPTION_BIT(GEN) | OPTION_BIT(AFTER_GEN) | OPTION_BIT(ACK) | OPTION_BIT(ARM)},
+    {OPTION_DAEMON, OPTION_BIT(NAMESPACE)},
+    {OPTION_OLDEST, OPTION_BIT(UNACKNOWLEDGED)},
+    {OPTION_PROMETHEUS, OPTION_BIT(JSON)},
+};
+
+static void exclusions_check(struct argp_state *state, uint64_t given)
+{
+    for (size_t i = 0; i < sizeof exclusions / sizeof exclusions[0]; i++) {
+        if ((given & UINT64_C(1) << exclusions[i].option) == 0) {
+            continue;
+        }
+        for (size_t other = 0; other < OPTION_COUNT; other++) {
+            if ((given & exclusions[i].not_with & UINT64_C(1) << other) != 0) {
+                argp_error(state, "--%s has no place beside --%s", option_rows[other].name,
+                           option_rows[exclusions[i].option].name);
+            }
+        }
+    }
+}
+
+/* What is to be cancelled has to be said, and once: nobody cancels a namespace by leaving out a key. */
+static void target_check(struct argp_state *state, const struct arguments *arguments)
+{
+    uint64_t bulk =
+        arguments->options_given & (OPTION_BIT(LABEL) | OPTION_BIT(SESSION) | OPTION_BIT(ALL));
+
+    if (arguments->key.size == 0 && bulk == 0) {
+        argp_error(state, "KEY is needed, or one of --label, --session and --all");
+    }
+    if (arguments->key.size > 0 && bulk != 0) {
+        argp_error(state, "--label, --session and --all have no place beside KEY");
+    }
+    if (arguments->labels_count > 1) {
+        argp_error(state, "--label: a cancel takes one label");
     }
 }
 
@@ -63,10 +112,9 @@ static void end_check(struct argp_state *state)
     if (command->operands == OPERANDS_COMMAND && arguments->run_argv == NULL) {
         argp_error(state, "COMMAND is needed, after --");
     }
-    if ((given & OPTION_BIT(GEN)) != 0 &&
-        (given & (OPTION_BIT(ARM) | OPTION_BIT(AFTER_GEN))) != 0) {
-        argp_error(state, "--gen names one generation: --%s has no place beside it",
-                   (given & OPTION_BIT(ARM)) != 0 ? "arm" : "after-gen");
+    exclusions_check(state, given);
+    if ((command->options & OPTION_BIT(ALL)) != 0) {
+        target_check(state, arguments);
     }
 }
 
@@ -135,11 +183,14 @@ static void commands_add(struct argp_rows *argp_rows)
 static const char doc_top[] =
     "Cancels operations that canceld keeps, asks for them, and runs commands as such."
     "\v"
-    "Without --server: the address in CANCELD_SERVER, else ipc:///run/canceld/canceld.sock for "
+    "URL is " VALUE_URL_FORMS
+    ". Without --server: the address in CANCELD_SERVER, else ipc:///run/canceld/canceld.sock for "
     "root, else ipc://$XDG_RUNTIME_DIR/canceld.sock, else "
     "ipc://$TMPDIR/canceld-UID/canceld.sock.\n\n"
     "TIME is a whole number and its unit: 500ms, 5s, 10m, 1h. Keys are printed with C escapes; in "
     "JSON they are `key`, or `key_b64` where they are not UTF-8, and generations are strings.\n\n"
+    "A token stands in a file, for everybody can read a command line. Where there is one, each "
+    "command opens a session of its own to show it.\n\n"
     "Exit status:\n"
 #define EXIT_CODE_LINE(name, number, text) "  " #number "\t" text "\n"
     EXIT_CODE_TABLE(EXIT_CODE_LINE)
@@ -161,8 +212,10 @@ static void top_parse(struct arguments *arguments, int argc, char **argv)
 
 static void command_parse(struct arguments *arguments, int argc, char **argv)
 {
-    static const char *const args_docs[] = {
-        [OPERANDS_NONE] = NULL, [OPERANDS_KEY] = "KEY", [OPERANDS_COMMAND] = "-- COMMAND..."};
+    static const char *const args_docs[] = {[OPERANDS_NONE] = NULL,
+                                            [OPERANDS_KEY] = "KEY",
+                                            [OPERANDS_MAY_BE_KEY] = "[KEY]",
+                                            [OPERANDS_COMMAND] = "-- COMMAND..."};
     const struct command *command = arguments->command;
     struct argp_rows argp_rows = {.count = 0};
     const struct argp argp = {.options = argp_rows.options,
@@ -194,13 +247,30 @@ static void server_find(struct arguments *arguments)
         exit(EXIT_CODE_OTHER);
     }
     if (!value_is_url(arguments->server_memory)) {
-        (void) fprintf(stderr,
-                       "cancelctl: CANCELD_SERVER=%s: an address is ipc:///path/to/socket or "
-                       "tcp://HOST:PORT\n",
+        (void) fprintf(stderr, "cancelctl: CANCELD_SERVER=%s: an address is " VALUE_URL_FORMS "\n",
                        arguments->server_memory);
         exit(EXIT_CODE_USAGE);
     }
     arguments->server_url = arguments->server_memory;
+}
+
+/* What the way to the daemon needs beside its address. */
+static void credentials_find(struct arguments *arguments)
+{
+    const char *token_file = getenv("CANCELD_TOKEN_FILE");
+
+    if (arguments->token_file == NULL && token_file != NULL && token_file[0] != '\0') {
+        arguments->token_file = token_file;
+    }
+    if (value_is_tls_url(arguments->server_url) && arguments->tls_ca == NULL) {
+        (void) fprintf(stderr, "cancelctl: %s: --tls-ca is needed, to know whose daemon to trust\n",
+                       arguments->server_url);
+        exit(EXIT_CODE_USAGE);
+    }
+    if (arguments->tls_key != NULL && arguments->tls_cert == NULL) {
+        (void) fputs("cancelctl: --tls-key is of no use without --tls-cert\n", stderr);
+        exit(EXIT_CODE_USAGE);
+    }
 }
 
 void arguments_parse(struct arguments *arguments, int argc, char **argv)
@@ -211,12 +281,14 @@ void arguments_parse(struct arguments *arguments, int argc, char **argv)
         .until = CANCELD_UNTIL_ENDED,
         .grace_ms = GRACE_DEFAULT_MS,
         .signal_number = SIGTERM,
+        .interval_ms = INTERVAL_DEFAULT_MS,
     };
     argp_err_exit_status = EXIT_CODE_USAGE;
     argp_program_version = "cancelctl " CANCELD_VERSION;
     top_parse(arguments, argc, argv);
     command_parse(arguments, argc - arguments->command_index, argv + arguments->command_index);
     server_find(arguments);
+    credentials_find(arguments);
 }
 
 void arguments_fini(struct arguments *arguments)

@@ -20,11 +20,22 @@ struct arguments {
     const char *server_url;
     const char *name_space; /* NULL: the daemon's default */
     bool json;
+    const char *token_file; /* NULL: no token */
+    const char *tls_ca;
+    const char *tls_cert;
+    const char *tls_key;
 
     struct canceld_bytes key;
     uint64_t gen;
     uint64_t after_gen;
     uint64_t owner;
+    uint64_t session;
+    uint64_t parent;
+    uint64_t adopt; /* a gen; 0: store */
+    struct canceld_bytes labels[CANCELD_LABELS_MAX];
+    size_t labels_count;
+    bool whole_namespace;
+    bool daemon;
     uint32_t ttl_ms;
     uint32_t deadline_ms;
     uint32_t arm_ms;
@@ -39,6 +50,15 @@ struct arguments {
     enum canceld_state state;
     enum no_daemon no_daemon;
     int signal_number;
+    uint64_t limit; /* 0: none */
+    bool oldest;
+    bool unacknowledged;
+    bool no_snapshot;
+    uint64_t event_count; /* 0: no end */
+    uint32_t timeout_ms;  /* 0: no end */
+    bool prometheus;
+    bool once;
+    uint32_t interval_ms;
     char **run_argv; /* run: the command and its arguments, ended by NULL */
 
     uint64_t options_given;   /* OPTION_BIT of each: see option.h */

@@ -2,8 +2,11 @@
 #include "call.h"
 
 #include "answer.h"
+#include "command.h"
+#include "connection.h"
 #include "line.h"
 #include "option.h"
+#include "value.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -19,7 +22,9 @@ enum exit_code call_failed(const struct arguments *arguments, enum canceld_statu
     struct line line;
 
     if (status == CANCELD_INVALID) {
-        text = "the address or the namespace is none";
+        text = value_is_tls_url(arguments->server_url)
+                   ? "the address, the namespace or a file of --tls-... is none"
+                   : "the address or the namespace is none";
     } else if (status == CANCELD_SYSTEM) {
         text = strerror(errno);
     } else if (result != NULL && result->error.text != NULL && result->error.text[0] != '\0') {
@@ -39,9 +44,10 @@ enum exit_code call_failed(const struct arguments *arguments, enum canceld_statu
 }
 
 /* The daemon found a value out of its range that only it could judge. */
-static void error_tell(const struct canceld_result *result)
+static void error_tell(const struct arguments *arguments, const struct canceld_result *result)
 {
-    const char *option = option_of_field(result->error.field);
+    const char *option =
+        option_of_field(arguments->command->options | OPTION_BITS_EVERYWHERE, result->error.field);
     struct line line;
 
     line_begin(&line, stderr, false);
@@ -56,7 +62,7 @@ enum exit_code call_answered(const struct arguments *arguments, const struct can
     struct line line;
 
     if (result->answer == CANCELD_ANSWER_ERROR && !arguments->json) {
-        error_tell(result);
+        error_tell(arguments, result);
     } else {
         line_begin(&line, stdout, arguments->json);
         answer_put(&line, arguments->key, result);
@@ -67,17 +73,22 @@ enum exit_code call_answered(const struct arguments *arguments, const struct can
 
 enum exit_code call_open(struct call *call, const struct arguments *arguments, bool needs_session)
 {
-    const struct canceld_options options = {
-        .url = arguments->server_url,
-        .name_space = arguments->name_space,
-        .client_name = "cancelctl",
-        .sessionless = !needs_session,
-    };
+    struct connection connection;
+    enum exit_code code = connection_init(&connection, arguments, needs_session);
     enum canceld_status status;
 
     *call = (struct call){.arguments = arguments};
-    status = canceld_connect(&options, 0, &call->client);
-    return status == CANCELD_OK ? EXIT_CODE_DONE : call_failed(arguments, status, NULL);
+    if (code != EXIT_CODE_DONE) {
+        return code;
+    }
+    status = canceld_connect(&connection.options, 0, &call->client);
+    connection_fini(&connection);
+    if (status == CANCELD_OK) {
+        return EXIT_CODE_DONE;
+    }
+    code = call_failed(arguments, status, NULL);
+    /* What else a session is refused for: whoever asks may not open one. */
+    return status == CANCELD_REFUSED && !connection.options.sessionless ? EXIT_CODE_DENIED : code;
 }
 
 void call_close(struct call *call)
@@ -97,45 +108,61 @@ enum exit_code call_once(const struct arguments *arguments, const struct questio
         return code;
     }
     status = question->ask(&call, &result);
-    code = status == CANCELD_OK ? call_answered(arguments, &result, question->wish)
-                                : call_failed(arguments, status, &result);
+    if (status != CANCELD_OK) {
+        code = call_failed(arguments, status, &result);
+    } else if (question->tell != NULL && result.answer != CANCELD_ANSWER_ERROR) {
+        question->tell(arguments, &result);
+        code = exit_code_of_result(&result, question->wish);
+    } else {
+        code = call_answered(arguments, &result, question->wish);
+    }
     canceld_result_clear(&result);
     call_close(&call);
     return code;
 }
 
-/* Asks for one page and tells it. Gives the cursor of the next one, 0 where there is none. */
-static uint64_t page_ask(const struct call *call, const struct pages *pages, uint64_t cursor,
-                         enum exit_code *code)
+/* Where the pages are. */
+struct place {
+    uint64_t cursor; /* of the next page; 0: there is none */
+    size_t lines_left;
+};
+
+/* Asks for one page and tells it. */
+static enum exit_code page_ask(const struct call *call, const struct pages *pages,
+                               struct place *place)
 {
     struct canceld_result result = {0};
-    enum canceld_status status = pages->ask(call, cursor, &result);
-    uint64_t next = 0;
+    enum canceld_status status = pages->ask(call, place->cursor, &result);
+    enum exit_code code = EXIT_CODE_DONE;
 
+    place->cursor = 0;
     if (status != CANCELD_OK) {
-        *code = call_failed(call->arguments, status, &result);
+        code = call_failed(call->arguments, status, &result);
     } else if (result.answer != pages->answer) {
-        *code = call_answered(call->arguments, &result, (struct exit_code_wish){0});
+        code = call_answered(call->arguments, &result, (struct exit_code_wish){0});
     } else {
-        pages->tell(call->arguments, &result);
-        next = result.next_cursor;
+        place->lines_left -= pages->tell(call->arguments, &result, place->lines_left);
+        place->cursor = place->lines_left > 0 ? result.next_cursor : 0;
     }
     canceld_result_clear(&result);
-    return next;
+    return code;
 }
 
 enum exit_code call_pages(const struct arguments *arguments, const struct pages *pages)
 {
     struct call call;
     enum exit_code code = call_open(&call, arguments, false);
-    uint64_t cursor = 0;
+    struct place place = {.lines_left = SIZE_MAX};
 
     if (code != EXIT_CODE_DONE) {
         return code;
     }
+    if (arguments->limit > 0 || pages->lines_max > 0) {
+        place.lines_left = arguments->limit > 0 ? (size_t) arguments->limit : pages->lines_max;
+    }
     do {
-        cursor = page_ask(&call, pages, cursor, &code);
-    } while (cursor != 0);
+        code = page_ask(&call, pages, &place);
+    } while (place.cursor != 0);
     call_close(&call);
     return code;
 }

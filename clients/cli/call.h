@@ -20,6 +20,8 @@ struct question {
     bool needs_session; /* it changes what only sessions may change */
     struct exit_code_wish wish;
     enum canceld_status (*ask)(const struct call *call, struct canceld_result *result_out);
+    /* Prints the answer, where one line does not do; NULL: one line does. */
+    void (*tell)(const struct arguments *arguments, const struct canceld_result *result);
 };
 
 /* A command whose answers are pages of rows: asked from cursor 0 on until there is no next one. */
@@ -27,7 +29,10 @@ struct pages {
     enum canceld_answer answer; /* of a page */
     enum canceld_status (*ask)(const struct call *call, uint64_t cursor,
                                struct canceld_result *result_out);
-    void (*tell)(const struct arguments *arguments, const struct canceld_result *result);
+    /* Prints the rows, `lines_max` of them at the most; gives how many it printed. */
+    size_t (*tell)(const struct arguments *arguments, const struct canceld_result *result,
+                   size_t lines_max);
+    size_t lines_max; /* without --limit; 0: all there are */
 };
 
 /* Connects. Else it has said why, and gives the exit code. */

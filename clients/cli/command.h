@@ -11,8 +11,9 @@
 
 enum operands {
     OPERANDS_NONE,
-    OPERANDS_KEY,    /* KEY */
-    OPERANDS_COMMAND /* -- COMMAND [ARGUMENT...] */
+    OPERANDS_KEY,        /* KEY */
+    OPERANDS_MAY_BE_KEY, /* [KEY] */
+    OPERANDS_COMMAND     /* -- COMMAND [ARGUMENT...] */
 };
 
 struct command {
@@ -36,6 +37,7 @@ const struct command *command_find(const char *name);
 enum exit_code command_store(const struct arguments *arguments);
 enum exit_code command_delete(const struct arguments *arguments);
 enum exit_code command_touch(const struct arguments *arguments);
+enum exit_code command_detach(const struct arguments *arguments);
 /* command_cancel.c */
 enum exit_code command_cancel(const struct arguments *arguments);
 enum exit_code command_armed(const struct arguments *arguments);
@@ -48,6 +50,15 @@ enum exit_code command_wait(const struct arguments *arguments);
 /* command_daemon.c */
 enum exit_code command_ping(const struct arguments *arguments);
 enum exit_code command_stats(const struct arguments *arguments);
+/* command_watch.c */
+enum exit_code command_watch(const struct arguments *arguments);
+/* command_drain.c */
+enum exit_code command_drain(const struct arguments *arguments);
+enum exit_code command_undrain(const struct arguments *arguments);
+/* command_history.c */
+enum exit_code command_history(const struct arguments *arguments);
+/* command_top.c */
+enum exit_code command_top(const struct arguments *arguments);
 /* command_run.c */
 enum exit_code command_run(const struct arguments *arguments);
 

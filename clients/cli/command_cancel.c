@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* cancel, and what it arms. */
 #include "answer.h"
+#include "answer_group.h"
 #include "call.h"
 #include "command.h"
 #include "line.h"
@@ -17,6 +18,11 @@ static uint32_t deadline_ms(const struct arguments *arguments)
     return arguments->level > CANCELD_LEVEL_RECORDED ? DEADLINE_DEFAULT_MS : 0;
 }
 
+static bool is_bulk(const struct arguments *arguments)
+{
+    return arguments->key.size == 0;
+}
+
 static enum canceld_status cancel_ask(const struct call *call, struct canceld_result *result_out)
 {
     const struct arguments *arguments = call->arguments;
@@ -26,20 +32,29 @@ static enum canceld_status cancel_ask(const struct call *call, struct canceld_re
         .cause = {.code = CANCELD_CAUSE_USER,
                   .text = canceld_string(arguments->reason),
                   .actor = canceld_string(arguments->actor)},
-        .level = arguments->level,
-        .wait_ms = deadline_ms(arguments),
+        .level = is_bulk(arguments) ? CANCELD_LEVEL_NONE : arguments->level,
+        .wait_ms = is_bulk(arguments) ? 0 : deadline_ms(arguments),
         .arm_ttl_ms = arguments->arm_ms,
         .after_gen = arguments->after_gen,
+        .label = arguments->labels[0],
+        .owner = arguments->session,
+        .whole_namespace = arguments->whole_namespace,
     };
 
     return canceld_cancel(call->client, &request, 0, result_out);
 }
 
+static void bulk_tell(const struct arguments *arguments, const struct canceld_result *result)
+{
+    answer_bulk_tell(stdout, arguments, result);
+}
+
 enum exit_code command_cancel(const struct arguments *arguments)
 {
-    const struct question question = {.ask = cancel_ask, .wish = {.level = arguments->level}};
+    const struct question keyed = {.ask = cancel_ask, .wish = {.level = arguments->level}};
+    static const struct question bulk = {.ask = cancel_ask, .tell = bulk_tell};
 
-    return call_once(arguments, &question);
+    return call_once(arguments, is_bulk(arguments) ? &bulk : &keyed);
 }
 
 static enum canceld_status disarm_ask(const struct call *call, struct canceld_result *result_out)
@@ -64,20 +79,24 @@ static enum canceld_status armed_ask(const struct call *call, uint64_t cursor,
     return canceld_armed(call->client, &request, 0, result_out);
 }
 
-static void armed_tell(const struct arguments *arguments, const struct canceld_result *result)
+static size_t armed_tell(const struct arguments *arguments, const struct canceld_result *result,
+                         size_t lines_max)
 {
-    for (size_t i = 0; i < result->armed_count; i++) {
+    size_t i = 0;
+
+    for (; i < result->armed_count && i < lines_max; i++) {
         struct line line;
 
         line_begin(&line, stdout, arguments->json);
         answer_armed_put(&line, &result->armed[i]);
         line_end(&line);
     }
+    return i;
 }
 
 enum exit_code command_armed(const struct arguments *arguments)
 {
-    static const struct pages pages = {CANCELD_ANSWER_ARMED_KEYS, armed_ask, armed_tell};
+    static const struct pages pages = {CANCELD_ANSWER_ARMED_KEYS, armed_ask, armed_tell, 0};
 
     return call_pages(arguments, &pages);
 }

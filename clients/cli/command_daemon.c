@@ -3,6 +3,7 @@
 #include "call.h"
 #include "command.h"
 #include "line.h"
+#include "prometheus.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -27,15 +28,21 @@ static void pong_tell(const struct arguments *arguments, uint64_t round_trip_us)
     line_end(&line);
 }
 
-static void stats_tell(const struct arguments *arguments, const struct canceld_result *result)
+static size_t stats_tell(const struct arguments *arguments, const struct canceld_result *result,
+                         size_t lines_max)
 {
     struct line line;
 
+    (void) lines_max; /* all of it, always */
+    if (arguments->prometheus) {
+        prometheus_put(stdout, result);
+        return 0;
+    }
     if (!arguments->json) {
         for (size_t i = 0; i < result->stats_count; i++) {
             (void) printf("%-40s %" PRIu64 "\n", result->stats[i].name, result->stats[i].value);
         }
-        return;
+        return 0;
     }
     line_begin(&line, stdout, true);
     line_word(&line, "answer", canceld_answer_name(result->answer));
@@ -45,6 +52,7 @@ static void stats_tell(const struct arguments *arguments, const struct canceld_r
     }
     line_close(&line, '}');
     line_end(&line);
+    return 0;
 }
 
 enum exit_code command_ping(const struct arguments *arguments)
@@ -81,7 +89,7 @@ static enum canceld_status stats_ask(const struct call *call, uint64_t cursor,
 
 enum exit_code command_stats(const struct arguments *arguments)
 {
-    static const struct pages pages = {CANCELD_ANSWER_STATS, stats_ask, stats_tell};
+    static const struct pages pages = {CANCELD_ANSWER_STATS, stats_ask, stats_tell, 0};
 
     return call_pages(arguments, &pages);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* run: a command as an operation.
  *
- * The operation is stored before the command is started and finished after it has ended, so whoever
+ * The operation is stored, or adopted, before the command is started and finished after it has ended, so whoever
  * finds the operation live finds the work alive. What a canceller is told is true of all of the
  * group: after a cancel the operation is finished only when nobody of the group is left, by the
  * signal or, the grace later, by SIGKILL. Where even that leaves somebody, its outcome is FAILED.
@@ -13,6 +13,7 @@
  * On a local socket no heartbeat is kept: the kernel tells the daemon of our end, and a command
  * that its user has stopped for a while is not given up. */
 #include "command.h"
+#include "connection.h"
 #include "run.h"
 
 #include <errno.h>
@@ -61,16 +62,18 @@ static enum exit_code connect_to_daemon(struct run *run)
 {
     const struct arguments *arguments = run->arguments;
     bool is_local = strncmp(arguments->server_url, "ipc:", 4) == 0;
-    const struct canceld_options options = {
-        .url = arguments->server_url,
-        .name_space = arguments->name_space,
-        .client_name = "cancelctl run",
-        .heartbeat_ms = is_local ? CANCELD_HEARTBEAT_NONE : 0,
-        .on_event = run_on_event,
-        .on_event_arg = (void *) (uintptr_t) arguments,
-    };
-    enum canceld_status status = canceld_connect(&options, STORE_MS, &run->client);
+    struct connection connection;
+    enum canceld_status status;
 
+    if (connection_init(&connection, arguments, true) != EXIT_CODE_DONE) {
+        return EXIT_CODE_NOT_STARTED;
+    }
+    connection.options.client_name = "cancelctl run";
+    connection.options.heartbeat_ms = is_local ? CANCELD_HEARTBEAT_NONE : 0;
+    connection.options.on_event = run_on_event;
+    connection.options.on_event_arg = run;
+    status = canceld_connect(&connection.options, STORE_MS, &run->client);
+    connection_fini(&connection);
     if (status != CANCELD_OK) {
         run->client = NULL;
         return daemon_missing(run, status);
@@ -78,16 +81,19 @@ static enum exit_code connect_to_daemon(struct run *run)
     return EXIT_CODE_DONE;
 }
 
-/* The answer to the store: whether the command may begin. */
+/* The answer to the store or adopt: whether the command may begin. */
 static enum exit_code stored(struct run *run, const struct canceld_result *result)
 {
-    if (result->answer == CANCELD_ANSWER_STORED) {
-        run_tell_json(run->arguments, (struct run_event){.word = "STORED", .gen = result->gen});
+    if (result->answer == CANCELD_ANSWER_STORED ||
+        (result->answer == CANCELD_ANSWER_ADOPTED && result->state == CANCELD_STATE_LIVE)) {
+        run_tell_json(
+            run->arguments,
+            (struct run_event){.word = canceld_answer_name(result->answer), .gen = result->gen});
         return EXIT_CODE_DONE;
     }
     run_tell_answer(run->arguments, result);
     if (run->operation != NULL) {
-        /* Born cancelled: it is ours to end. Where that fails, the end of the session ends it. */
+        /* Born cancelled, or cancelled before: it is ours to end. Where that fails, the end of the session ends it. */
         enum canceld_status status =
             canceld_operation_finish(run->operation, CANCELD_OUTCOME_CANCELLED, FINISH_MS, NULL);
 
@@ -97,16 +103,33 @@ static enum exit_code stored(struct run *run, const struct canceld_result *resul
     return EXIT_CODE_NOT_STARTED;
 }
 
+/* Stores, or takes over what was stored with this. */
+static enum canceld_status operation_get(struct run *run,
+                                         const struct canceld_store_request *request,
+                                         struct canceld_result *result)
+{
+    const struct canceld_adopt_request adopt = {.store = *request, .gen = run->arguments->adopt};
+
+    if (adopt.gen == 0) {
+        return canceld_store(run->client, request, STORE_MS, &run->operation, result);
+    }
+    return canceld_adopt(run->client, &adopt, STORE_MS, &run->operation, result);
+}
+
 static enum exit_code store(struct run *run)
 {
     const struct arguments *arguments = run->arguments;
-    const struct canceld_store_request request = {
+    struct canceld_store_request request = {
         .key = arguments->key,
         .policy = arguments->policy,
         .ttl_ms = arguments->ttl_ms,
         .on_expiry = CANCELD_ON_EXPIRY_CANCEL,
         .stop_grace_ms = arguments->grace_ms + STOP_MORE_MS,
         .meta = canceld_string(arguments->meta),
+        .parent = arguments->parent,
+        .labels_count = arguments->labels_count,
+        .on_notice = run_on_notice,
+        .on_notice_arg = run,
     };
     struct canceld_result result = {0};
     enum exit_code code = connect_to_daemon(run);
@@ -115,7 +138,8 @@ static enum exit_code store(struct run *run)
     if (run->client == NULL) {
         return code;
     }
-    status = canceld_store(run->client, &request, STORE_MS, &run->operation, &result);
+    memcpy(request.labels, arguments->labels, sizeof request.labels);
+    status = operation_get(run, &request, &result);
     code = status == CANCELD_OK ? stored(run, &result) : daemon_missing(run, status);
     canceld_result_clear(&result);
     return code;

@@ -1,9 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "exit_code.h"
 
-/* ErrorCode ERROR_FIELD of the wire: a value is out of its range. */
-#define ERROR_FIELD 16
-
 enum exit_code exit_code_of_status(enum canceld_status status)
 {
     switch (status) {
@@ -67,17 +64,28 @@ enum exit_code exit_code_of_result(const struct canceld_result *result, struct e
         {CANCELD_ANSWER_ARMED_KEYS, EXIT_CODE_DONE},
         {CANCELD_ANSWER_DISARMED, EXIT_CODE_DONE},
         {CANCELD_ANSWER_STATS, EXIT_CODE_DONE},
+        {CANCELD_ANSWER_DETACHED, EXIT_CODE_DONE},
+        {CANCELD_ANSWER_DRAINED, EXIT_CODE_DONE},
+        {CANCELD_ANSWER_UNDRAINED, EXIT_CODE_DONE},
+        {CANCELD_ANSWER_EVENTS, EXIT_CODE_DONE},
+        {CANCELD_ANSWER_SNAPSHOT, EXIT_CODE_DONE},
+        {CANCELD_ANSWER_HISTORY, EXIT_CODE_DONE},
         {CANCELD_ANSWER_PONG, EXIT_CODE_DONE},
         {CANCELD_ANSWER_NOT_FOUND, EXIT_CODE_ABSENT},
         {CANCELD_ANSWER_FINISHED, EXIT_CODE_ABSENT},
         {CANCELD_ANSWER_STALE_GEN, EXIT_CODE_STALE},
         {CANCELD_ANSWER_TIMED_OUT, EXIT_CODE_DEADLINE},
+        {CANCELD_ANSWER_RECOVERING, EXIT_CODE_DEADLINE},
         {CANCELD_ANSWER_EXISTS, EXIT_CODE_TAKEN},
         {CANCELD_ANSWER_FULL, EXIT_CODE_TAKEN},
+        {CANCELD_ANSWER_DRAINING, EXIT_CODE_TAKEN},
+        {CANCELD_ANSWER_PARENT_ENDED, EXIT_CODE_TAKEN},
+        {CANCELD_ANSWER_PARENT_NOT_FOUND, EXIT_CODE_TAKEN},
+        {CANCELD_ANSWER_DENIED, EXIT_CODE_DENIED},
     };
 
     if (result->answer == CANCELD_ANSWER_ERROR) {
-        return result->error.code == ERROR_FIELD ? EXIT_CODE_USAGE : EXIT_CODE_OTHER;
+        return result->error.code == CANCELD_ERROR_FIELD ? EXIT_CODE_USAGE : EXIT_CODE_OTHER;
     }
     if (result->answer == CANCELD_ANSWER_REQUESTED ||
         result->answer == CANCELD_ANSWER_ALREADY_REQUESTED) {

@@ -15,9 +15,10 @@
     X(USAGE, 2, "the command line, or a value in it, is wrong")                                    \
     X(ABSENT, 3, "NOT_FOUND or FINISHED (of delete and touch: ENDED)")                             \
     X(STALE, 4, "STALE_GEN")                                                                       \
-    X(DEADLINE, 5, "the deadline passed")                                                          \
-    X(TAKEN, 6, "EXISTS or FULL")                                                                  \
+    X(DEADLINE, 5, "the deadline passed, RECOVERING until then")                                   \
+    X(TAKEN, 6, "EXISTS, FULL, DRAINING, PARENT_ENDED or PARENT_NOT_FOUND")                        \
     X(NO_DAEMON, 7, "no daemon there")                                                             \
+    X(DENIED, 8, "DENIED: who asks has no right to it")                                            \
     X(NOT_STARTED, 125, "run: the command was not started")                                        \
     X(CANNOT_EXEC, 126, "run: the command was found and cannot be started")                        \
     X(NO_COMMAND, 127, "run: the command was not found")

@@ -6,6 +6,7 @@
 
 #include <inttypes.h>
 #include <stdlib.h>
+#include <time.h>
 
 void line_begin(struct line *line, FILE *out, bool is_json)
 {
@@ -71,6 +72,20 @@ void line_gen(struct line *line, const char *name, uint64_t number)
 {
     name_put(line, name, "");
     (void) fprintf(line->text, line->is_json ? "\"%" PRIu64 "\"" : "%" PRIu64, number);
+}
+
+void line_time(struct line *line, const char *name, uint64_t unix_ms)
+{
+    time_t seconds = (time_t) (unix_ms / 1000);
+    char text[32] = "";
+    struct tm tm;
+
+    name_put(line, line->is_json ? name : NULL, "");
+    if (gmtime_r(&seconds, &tm) != NULL) {
+        (void) strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%S", &tm);
+    }
+    (void) fprintf(line->text, line->is_json ? "\"%s.%03uZ\"" : "%s.%03uZ", text,
+                   (unsigned) (unix_ms % 1000));
 }
 
 void line_duration(struct line *line, const char *name, uint64_t ms)
@@ -155,6 +170,16 @@ void line_cause(struct line *line, const struct canceld_cause *cause)
     line_bytes(line, "peer", cause->peer);
     if (line->is_json) {
         line_close(line, '}');
+    }
+}
+
+void line_element(struct line *line, struct canceld_bytes bytes)
+{
+    name_put(line, NULL, "");
+    if (text_is_utf8(bytes)) {
+        text_put_json(line->text, bytes);
+    } else {
+        text_put_base64(line->text, bytes);
     }
 }
 

@@ -30,6 +30,8 @@ void line_word(struct line *line, const char *name, const char *word);
 /* A word of ours with its name. */
 void line_named(struct line *line, const char *name, const char *word);
 void line_number(struct line *line, const char *name, uint64_t number);
+/* A time of day, as in 2026-11-22T01:02:03.004Z: people read the value alone. */
+void line_time(struct line *line, const char *name, uint64_t unix_ms);
 /* Gens and sessions are strings in JSON: they do not fit into a double. */
 void line_gen(struct line *line, const char *name, uint64_t number);
 /* `name`_ms: in JSON so many milliseconds, for people 1.5s or 250ms. */
@@ -45,6 +47,9 @@ void line_text(struct line *line, const char *name, const char *text);
 void line_remark(struct line *line, const char *text);
 /* Left out where there is no cause. In JSON an object. */
 void line_cause(struct line *line, const struct canceld_cause *cause);
+
+/* JSON alone: an element of an array of texts; what is not UTF-8 is in base64. */
+void line_element(struct line *line, struct canceld_bytes bytes);
 
 /* JSON alone: values in an object or an array. Without a name for the elements of an array. */
 void line_open(struct line *line, const char *name, char bracket);

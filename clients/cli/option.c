@@ -12,6 +12,11 @@
 #define META_BYTES_MAX 1024
 #define REASON_BYTES_MAX 256
 #define ACTOR_BYTES_MAX 64
+#define LABEL_BYTES_MAX 64
+#define LIMIT_MAX 1000000
+#define INTERVAL_MS_MIN 100U
+#define INTERVAL_MS_MAX (60 * VALUE_SECOND_MS)
+#define TIMEOUT_MS_MIN 1U
 /* What a stop takes longer than the grace: the daemon gives up on it only after both. */
 #define GRACE_MS_MAX (VALUE_DAY_MS - 2 * VALUE_SECOND_MS)
 
@@ -46,6 +51,15 @@ const struct option_row option_rows[OPTION_COUNT] = {
                           FIELD(name_space), 0, 0, NULL, "namespace"},
     [OPTION_JSON] = {"json", NULL, "Print JSON objects, one a line", OPTION_KIND_FLAG, FIELD(json),
                      0, 0, NULL, NULL},
+    [OPTION_TOKEN_FILE] = {"token-file", "FILE", "The token that says who you are, alone in this file "
+                           "(default: the file that CANCELD_TOKEN_FILE names)", OPTION_KIND_FILE,
+                           FIELD(token_file), 0, 0, NULL, NULL},
+    [OPTION_TLS_CA] = {"tls-ca", "FILE", "tls+tcp: who may have signed the daemon's certificate (PEM)",
+                       OPTION_KIND_FILE, FIELD(tls_ca), 0, 0, NULL, NULL},
+    [OPTION_TLS_CERT] = {"tls-cert", "FILE", "tls+tcp: your own certificate (PEM)", OPTION_KIND_FILE,
+                         FIELD(tls_cert), 0, 0, NULL, NULL},
+    [OPTION_TLS_KEY] = {"tls-key", "FILE", "tls+tcp: its key (default: in the file of --tls-cert)",
+                        OPTION_KIND_FILE, FIELD(tls_key), 0, 0, NULL, NULL},
     [OPTION_KEY] = {"key", "KEY", "The key of the operation", OPTION_KIND_KEY, 0, 0, 0, NULL, NULL},
     [OPTION_TTL] = {"ttl", "TIME", "How long it lives; of run: its time limit, at which it is "
                     "cancelled (default: none)", OPTION_KIND_DURATION, FIELD(ttl_ms), TTL_MS_MIN,
@@ -66,7 +80,7 @@ const struct option_row option_rows[OPTION_COUNT] = {
     [OPTION_ACK] = {"ack", "LEVEL", "What to wait for: recorded (default), delivered or stopped",
                     OPTION_KIND_WORD, FIELD(level), 0, 0, ack_words, "level"},
     [OPTION_DEADLINE] = {"deadline", "TIME", "How long to wait, 24h at most (default of cancel: "
-                         "5s)", OPTION_KIND_DURATION, FIELD(deadline_ms), 0, VALUE_DAY_MS, NULL,
+                         "5s, of drain: 30s)", OPTION_KIND_DURATION, FIELD(deadline_ms), 0, VALUE_DAY_MS, NULL,
                          "deadline_ms"},
     [OPTION_ARM] = {"arm", "TIME", "Where there is nothing to cancel: let the key's next operation "
                     "be born cancelled, if it is stored within this time", OPTION_KIND_DURATION,
@@ -86,13 +100,47 @@ const struct option_row option_rows[OPTION_COUNT] = {
     [OPTION_NO_DAEMON] = {"no-daemon", "WHAT", "Where no daemon is there: fail (default), or run, "
                           "so that nobody can cancel it", OPTION_KIND_WORD, FIELD(no_daemon), 0, 0,
                           no_daemon_words, NULL},
+    [OPTION_LABEL] = {"label", "LABEL", "A label of the operation, or those that have it; up to 8 of "
+                      "them, then those that have all (cancel: one)", OPTION_KIND_LABEL, 0, 0,
+                      LABEL_BYTES_MAX, NULL, "labels"},
+    [OPTION_PARENT] = {"parent", "GEN", "The operation that this one is a part of: who cancels that one "
+                       "cancels this one too", OPTION_KIND_NUMBER, FIELD(parent), 0, 0, NULL, "parent"},
+    [OPTION_ADOPT] = {"adopt", "GEN", "Take this operation of the key over instead of storing one",
+                      OPTION_KIND_NUMBER, FIELD(adopt), 0, 0, NULL, "gen"},
+    [OPTION_SESSION] = {"session", "SESSION", "All operations of this session", OPTION_KIND_NUMBER,
+                        FIELD(session), 0, 0, NULL, "owner"},
+    [OPTION_ALL] = {"all", NULL, "All operations of the namespace", OPTION_KIND_FLAG,
+                    FIELD(whole_namespace), 0, 0, NULL, "whole_namespace"},
+    [OPTION_DAEMON] = {"daemon", NULL, "The whole daemon, every namespace of it", OPTION_KIND_FLAG,
+                       FIELD(daemon), 0, 0, NULL, "daemon"},
+    [OPTION_OLDEST] = {"oldest", NULL, "The oldest first, no more than one page of them",
+                       OPTION_KIND_FLAG, FIELD(oldest), 0, 0, NULL, "order"},
+    [OPTION_UNACKNOWLEDGED] = {"unacknowledged", NULL, "Those whose owner has not acknowledged their "
+                               "cancel, the oldest cancel first, no more than one page of them",
+                               OPTION_KIND_FLAG, FIELD(unacknowledged), 0, 0, NULL, "order"},
+    [OPTION_LIMIT] = {"limit", "N", "No more than so many lines (default of history: 100)",
+                      OPTION_KIND_NUMBER, FIELD(limit), 0, LIMIT_MAX, NULL, "page_size"},
+    [OPTION_NO_SNAPSHOT] = {"no-snapshot", NULL, "Print what changes alone, not what is there already",
+                            OPTION_KIND_FLAG, FIELD(no_snapshot), 0, 0, NULL, NULL},
+    [OPTION_EVENT_COUNT] = {"count", "N", "End after so many events", OPTION_KIND_NUMBER,
+                            FIELD(event_count), 0, 0, NULL, NULL},
+    [OPTION_TIMEOUT] = {"timeout", "TIME", "End after this time", OPTION_KIND_DURATION,
+                        FIELD(timeout_ms), TIMEOUT_MS_MIN, VALUE_DAY_MS, NULL, NULL},
+    [OPTION_PROMETHEUS] = {"prometheus", NULL, "In the text format of Prometheus", OPTION_KIND_FLAG,
+                           FIELD(prometheus), 0, 0, NULL, NULL},
+    [OPTION_ONCE] = {"once", NULL, "Print one picture as plain text, and end", OPTION_KIND_FLAG,
+                     FIELD(once), 0, 0, NULL, NULL},
+    [OPTION_INTERVAL] = {"interval", "TIME", "How often to ask, 100ms to 60s (default 1s)",
+                         OPTION_KIND_DURATION, FIELD(interval_ms), INTERVAL_MS_MIN, INTERVAL_MS_MAX,
+                         NULL, NULL},
 };
 /* clang-format on */
 
-const char *option_of_field(const char *field)
+const char *option_of_field(uint64_t options, const char *field)
 {
     for (size_t i = 0; i < OPTION_COUNT; i++) {
-        if (option_rows[i].wire_field != NULL && strcmp(option_rows[i].wire_field, field) == 0) {
+        if ((options & UINT64_C(1) << i) != 0 && option_rows[i].wire_field != NULL &&
+            strcmp(option_rows[i].wire_field, field) == 0) {
             return option_rows[i].name;
         }
     }
@@ -123,8 +171,11 @@ static void duration_take(struct argp_state *state, const struct option_row *row
                    row->name, value);
     }
     if (ms < row->lowest || ms > row->highest) {
-        argp_error(state, "--%s %s: it has to be %u ms at least and 24h at most", row->name, value,
-                   (unsigned) row->lowest);
+        bool is_short = row->highest < GRACE_MS_MAX;
+
+        argp_error(state, "--%s %s: it has to be %u ms at least and %u%s at most", row->name, value,
+                   (unsigned) row->lowest, is_short ? (unsigned) row->highest : 24U,
+                   is_short ? " ms" : "h");
     }
     *field = (uint32_t) ms;
 }
@@ -157,16 +208,52 @@ static void text_take(struct argp_state *state, const struct option_row *row, co
     *field = value;
 }
 
+static void number_take(struct argp_state *state, const struct option_row *row, const char *value,
+                        uint64_t *field)
+{
+    uint64_t number = 0;
+
+    if (!value_number(value, &number) || number == 0) {
+        argp_error(state, "--%s %s: it has to be a whole number above 0", row->name, value);
+    }
+    if (row->highest > 0 && number > row->highest) {
+        argp_error(state, "--%s %s: %u is the most", row->name, value, (unsigned) row->highest);
+    }
+    *field = number;
+}
+
+static void label_take(struct argp_state *state, const struct option_row *row, const char *value)
+{
+    struct arguments *arguments = state->input;
+
+    if (value[0] == '\0' || strlen(value) > row->highest) {
+        argp_error(state, "--%s: a label has 1 to %u bytes, this one has %zu", row->name,
+                   (unsigned) row->highest, strlen(value));
+    }
+    for (size_t i = 0; i < arguments->labels_count; i++) {
+        if (strcmp(arguments->labels[i].data, value) == 0) {
+            argp_error(state, "--%s %s: it is given twice", row->name, value);
+        }
+    }
+    if (arguments->labels_count == CANCELD_LABELS_MAX) {
+        argp_error(state, "--%s %s: %d labels are the most", row->name, value, CANCELD_LABELS_MAX);
+    } else {
+        arguments->labels[arguments->labels_count++] = canceld_string(value);
+    }
+}
+
 /* The values that have a form of their own. */
 static void form_check(struct argp_state *state, const struct option_row *row, const char *value)
 {
     if (row->kind == OPTION_KIND_URL && !value_is_url(value)) {
-        argp_error(state, "--%s %s: an address is ipc:///path/to/socket or tcp://HOST:PORT",
-                   row->name, value);
+        argp_error(state, "--%s %s: an address is " VALUE_URL_FORMS, row->name, value);
     }
     if (row->kind == OPTION_KIND_NAMESPACE && !value_is_namespace(value)) {
         argp_error(state, "--%s %s: a namespace is 1 to 64 of A-Z, a-z, 0-9, '.', '_' and '-'",
                    row->name, value);
+    }
+    if (row->kind == OPTION_KIND_FILE && value[0] == '\0') {
+        argp_error(state, "--%s: the name of a file is needed", row->name);
     }
 }
 
@@ -182,9 +269,7 @@ void option_take(struct argp_state *state, const struct option_row *row, const c
         duration_take(state, row, value, field);
         break;
     case OPTION_KIND_NUMBER:
-        if (!value_number(value, field) || *(uint64_t *) field == 0) {
-            argp_error(state, "--%s %s: it has to be a whole number above 0", row->name, value);
-        }
+        number_take(state, row, value, field);
         break;
     case OPTION_KIND_WORD:
         word_take(state, row, value, field);
@@ -195,6 +280,10 @@ void option_take(struct argp_state *state, const struct option_row *row, const c
     case OPTION_KIND_KEY:
         option_key_take(state, "--key", value);
         break;
+    case OPTION_KIND_LABEL:
+        label_take(state, row, value);
+        break;
+    case OPTION_KIND_FILE:
     case OPTION_KIND_URL:
     case OPTION_KIND_NAMESPACE:
         form_check(state, row, value);

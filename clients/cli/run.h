@@ -24,6 +24,7 @@ struct run {
     uint64_t kill_at_ms;    /* 0: not yet cancelled, or SIGKILL was sent */
     uint64_t give_up_at_ms; /* 0: SIGKILL was not sent */
     uint64_t limit_at_ms;   /* 0: none */
+    bool is_lost;           /* nobody can cancel it any more; the callback thread's alone */
 };
 
 /* A thing that happens to a run, told on standard error: for people `cancelctl: WORD KEY ...`, in
@@ -53,7 +54,8 @@ struct run_end {
 
 void run_tell_end(const struct run *run, const struct run_end *end);
 
-/* options.on_event of the client; arg is the struct arguments. */
+/* options.on_event of the client, and on_notice of the operation; arg is the struct run. */
 void run_on_event(struct canceld_client *client, enum canceld_event event, void *arg);
+void run_on_notice(struct canceld_operation *operation, void *arg);
 
 #endif

@@ -92,16 +92,37 @@ void run_on_event(struct canceld_client *client, enum canceld_event event, void 
         {CANCELD_EVENT_RESUMED, "RESUMED", "the daemon is there again, nothing was lost"},
         {CANCELD_EVENT_LOST_POSSIBLE, "LOST_POSSIBLE",
          "the daemon may have given the command up; it goes on"},
-        {CANCELD_EVENT_SESSION_LOST, "LOST",
-         "the daemon knows the command no more; it goes on, and nobody can cancel it"},
-        {CANCELD_EVENT_NEW_EPOCH, "LOST_POSSIBLE",
-         "the daemon was restarted and knows nothing of the command; it goes on"},
+        {CANCELD_EVENT_NEW_EPOCH, "NEW_EPOCH",
+         "the daemon was restarted, and is told of the command again"},
+        {CANCELD_EVENT_ADOPTED, "ADOPTED", "the restarted daemon has it, nothing was lost"},
     };
+    const struct run *run = arg;
 
     (void) client;
+    if (event == CANCELD_EVENT_ADOPTED && run->is_lost) {
+        return;
+    }
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         if (rows[i].event == event) {
-            run_tell(arg, (struct run_event){.word = rows[i].word, .remark = rows[i].remark});
+            run_tell(run->arguments,
+                     (struct run_event){.word = rows[i].word, .remark = rows[i].remark});
         }
     }
+}
+
+void run_on_notice(struct canceld_operation *operation, void *arg)
+{
+    struct run *run = arg;
+    struct canceld_notice notice = {0};
+
+    if (run->is_lost || canceld_operation_notice(operation, &notice) != CANCELD_OK ||
+        !notice.lost) {
+        return;
+    }
+    run->is_lost = true;
+    run_tell(run->arguments,
+             (struct run_event){.word = "LOST",
+                                .gen = canceld_operation_gen(operation),
+                                .remark = "the daemon knows the command no more; it goes on, and "
+                                          "nobody can cancel it"});
 }

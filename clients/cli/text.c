@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "text.h"
 
-#include <stdint.h>
 #include <string.h>
 
 static const uint8_t *start_of(struct canceld_bytes bytes)
@@ -9,9 +8,7 @@ static const uint8_t *start_of(struct canceld_bytes bytes)
     return bytes.data;
 }
 
-/* The bytes of the sequence that begins at `p`, its code point in *point_out; 0 where it is
- * ill-formed. */
-static size_t sequence(const uint8_t *p, size_t left, uint32_t *point_out)
+size_t text_sequence(const uint8_t *p, size_t left, uint32_t *point_out)
 {
     static const uint32_t lowest[] = {0, 0, 0x80, 0x800, 0x10000};
     size_t size = p[0] < 0x80         ? 1
@@ -45,7 +42,7 @@ bool text_is_utf8(struct canceld_bytes bytes)
     size_t size;
 
     for (size_t i = 0; i < bytes.size; i += size) {
-        size = sequence(p + i, bytes.size - i, &point);
+        size = text_sequence(p + i, bytes.size - i, &point);
         if (size == 0) {
             return false;
         }
@@ -87,7 +84,7 @@ void text_put_escaped(FILE *out, struct canceld_bytes bytes)
     (void) fputs(quote, out);
     for (size_t i = 0; i < bytes.size;) {
         uint32_t point;
-        size_t size = sequence(p + i, bytes.size - i, &point);
+        size_t size = text_sequence(p + i, bytes.size - i, &point);
 
         if (size == 0 || is_control(point) || point == '\\' || point == '"') {
             /* A control character of two bytes is escaped byte by byte: its second is none of a

@@ -108,8 +108,15 @@ bool value_is_namespace(const char *text)
                size;
 }
 
+bool value_is_tls_url(const char *url)
+{
+    return strncmp(url, "tls+", 4) == 0;
+}
+
 bool value_is_url(const char *text)
 {
+    const char *tcp = value_is_tls_url(text) ? text + 4 : text;
+
     return (strncmp(text, "ipc:///", 7) == 0 && text[7] != '\0') ||
-           (strncmp(text, "tcp://", 6) == 0 && strchr(text + 6, ':') != NULL);
+           (strncmp(tcp, "tcp://", 6) == 0 && strchr(tcp + 6, ':') != NULL);
 }

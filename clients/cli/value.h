@@ -33,7 +33,13 @@ bool value_signal(const char *text, int *signal_out);
 /* 1 to 64 bytes of [A-Za-z0-9._-]. */
 bool value_is_namespace(const char *text);
 
-/* ipc:///path or tcp://host:port, by its beginning; the client library looks at the rest. */
+/* What value_is_url() takes, for people. */
+#define VALUE_URL_FORMS "ipc:///path/to/socket, tcp://HOST:PORT or tls+tcp://HOST:PORT"
+
+/* One of these, by its beginning; the client library looks at the rest. */
 bool value_is_url(const char *text);
+
+/* Whether such an address asks for TLS. */
+bool value_is_tls_url(const char *url);
 
 #endif

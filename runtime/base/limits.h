@@ -24,6 +24,11 @@
 #define CAUSE_ACTOR_BYTES_MAX 64
 #define CAUSE_PEER_BYTES_MAX 64
 #define CLIENT_NAME_BYTES_MAX 64
+#define LABEL_BYTES_MAX 64
+#define LABELS_MAX 8 /* of an operation, and of a selection */
+#define TOKEN_BYTES_MAX 256
+#define BULK_RESULTS_MAX 100
+#define HISTORY_ITEMS_MAX 1000
 #define KEY_GENS_MAX 1024
 #define TTL_MS_MIN 100
 #define TTL_MS_MAX UINT64_C(86400000)
@@ -33,13 +38,32 @@
 #define HEARTBEAT_MS_MAX UINT64_C(86400000)
 #define SECRET_BYTES 16
 
+/* Of settings that are no limits. */
+#define RECOVERY_MS_MAX UINT64_C(3600000)
+#define RECOVERY_MS_DEFAULT UINT64_C(5000)
+#define HISTORY_AGE_MS_MIN UINT64_C(1000)
+#define HISTORY_AGE_MS_MAX UINT64_C(315360000000)
+#define HISTORY_AGE_MS_DEFAULT UINT64_C(604800000)
+#define HISTORY_BYTES_MIN UINT64_C(1048576)
+#define HISTORY_BYTES_MAX (UINT64_C(1) << 40)
+#define HISTORY_BYTES_DEFAULT (UINT64_C(1) << 28)
+
+/* Of the configuration file and of what it names. */
+#define CONFIG_BYTES_MAX ((size_t) 1048576)
+#define RULES_MAX 10000 /* each counted once for each of its namespaces */
+#define SPACES_MAX 10000
+#define TOKENS_MAX 1000
+#define TOKENS_NAME_MAX 2       /* of one name, so that a token can be replaced without a gap */
+#define TOKEN_NAME_BYTES_MAX 58 /* "token:" and it are a cause's peer */
+
 /* What decoding one frame may cost, in bytes of memory: the base, the factor for each byte of the
  * message, so much more for each op and, where it is alone, for each ack it may bring; in all cases
- * no more than the block. */
-#define DECODE_BYTES_MAX ((size_t) 1048576)
+ * no more than the block. The op's part is what 1,024 small adopts with 8 labels each need, and some
+ * more. */
+#define DECODE_BYTES_MAX ((size_t) 2097152)
 #define DECODE_BYTES_BASE ((size_t) 16384)
 #define DECODE_BYTES_FACTOR ((size_t) 8)
-#define DECODE_OP_BYTES ((size_t) 256)
+#define DECODE_OP_BYTES ((size_t) 1344)
 #define DECODE_ACK_BYTES ((size_t) 128)
 
 /* When the owner is late, what the lease clock then does, and how far ahead the owner may plan while a
@@ -58,6 +82,32 @@
 #define ACTOR_BATCH_MAX 256
 #define ACTOR_ASKS_MAX 65536
 
+/* The journal. Records that come although the limit journal_bytes is reached (ends, expiries) may take
+ * so many times that: the first factor is for those whose loss leaves a cancel held that nobody waits for,
+ * the second for all; see journal/journal.h. */
+#define JOURNAL_OVER_ENDS_FACTOR UINT64_C(2)
+#define JOURNAL_OVER_FACTOR UINT64_C(4)
+/* Pages of the history under way at once. */
+#define JOURNAL_HISTORIES_MAX 16
+/* How long a cancel whose operation ended by another than its owner is given back after a restart (the
+ * owner may not know of the end, and come back), and a bulk cancel of an earlier run. By the time for
+ * which the journal was open. */
+#define JOURNAL_LOST_MS UINT64_C(86400000)
+/* How long after a failure the journal tries again. */
+#define JOURNAL_RETRY_MS UINT64_C(1000)
+/* How often the retention looks, and how many entries one of its steps removes: at least, at most. */
+#define JOURNAL_RETAIN_MS UINT64_C(10000)
+#define JOURNAL_RETAIN_ROWS_MIN UINT64_C(256)
+#define JOURNAL_RETAIN_ROWS_MAX UINT64_C(16384)
+/* Up to which size the whole file is checked at a start, indexes and all (30 ms a MiB); of a bigger one its
+ * structure alone (6 ms a MiB). */
+#define JOURNAL_CHECK_BYTES_MAX UINT64_C(33554432)
+/* SQLite's page cache, all memory that it may have, and the pages of its log (4 KiB each) before they are
+ * copied into the file. */
+#define JOURNAL_CACHE_BYTES ((size_t) 8388608)
+#define JOURNAL_SQLITE_BYTES_MAX ((size_t) 67108864)
+#define JOURNAL_WAL_PAGES 4096
+
 /* clang-format off */
 #define LIMITS_TABLE(X)                                                                            \
     X(operations, 1000000, 1, 50000000, "operations live at once; a full table answers FULL, it never evicts") \
@@ -72,6 +122,14 @@
     X(parked, 200000, 1, 10000000, "parked requests in all") \
     X(parked_gens, 1000000, 1024, 10000000, "gens that parked requests wait for, in all; a cancel of a key waits for each of its gens") \
     X(armed, 10000, 1, 10000000, "armed keys") \
+    X(labels, 1000000, 1, 50000000, "different labels in use at once") \
+    X(label_uses, 8000000, 1, 400000000, "labels of all operations, each counted as often as it is used") \
+    X(bulks, 10000, 1, 1000000, "bulk cancels, and cancels of a recovery, that may still cover an operation") \
+    X(drains, 1024, 1, 65536, "drains that are waited for") \
+    X(watch_events, 65536, 16, 10000000, "events kept for watchers; one that is further behind gets a snapshot") \
+    X(watch_bytes, 16777216, 65536, UINT64_C(1) << 36, "the same in bytes") \
+    X(recovered, 1000000, 1, 50000000, "cancels of an earlier run that are held for owners that come back") \
+    X(journal_bytes, 16777216, 1048576, UINT64_C(1) << 36, "records and answers that wait for the journal, in bytes") \
     X(finished, 65536, 1, 10000000, "ended operations remembered") \
     X(finished_ms, 60000, 1000, 86400000, "how long an ended operation is remembered, in ms") \
     X(grace_ms, 5000, 100, 86400000, "how long a session outlives its connection, in ms") \
@@ -89,6 +147,10 @@ struct limits {
     LIMITS_TABLE(LIMITS_FIELD)
 #undef LIMITS_FIELD
 };
+
+#define LIMITS_ONE(name, default_, lowest, highest, reason) +1
+enum { LIMITS_COUNT = 0 LIMITS_TABLE(LIMITS_ONE) };
+#undef LIMITS_ONE
 
 /* A row of the table, for flags, help and stats. */
 struct limit_row {

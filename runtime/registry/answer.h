@@ -14,6 +14,8 @@
     X(NOT_FOUND, 5)                                                                                \
     X(STALE_GEN, 6)                                                                                \
     X(SHUTTING_DOWN, 7)                                                                            \
+    X(DENIED, 8)                                                                                   \
+    X(RECOVERING, 9)                                                                               \
     X(OPENED, 10)                                                                                  \
     X(SESSION_LOST, 11)                                                                            \
     X(CLOSED, 12)                                                                                  \
@@ -21,6 +23,10 @@
     X(STORED, 20)                                                                                  \
     X(BORN_CANCELLED, 21)                                                                          \
     X(EXISTS, 22)                                                                                  \
+    X(DRAINING, 23)                                                                                \
+    X(PARENT_ENDED, 24)                                                                            \
+    X(PARENT_NOT_FOUND, 25)                                                                        \
+    X(ADOPTED, 26)                                                                                 \
     X(REQUESTED, 30)                                                                               \
     X(ALREADY_REQUESTED, 31)                                                                       \
     X(ARMED, 32)                                                                                   \
@@ -31,13 +37,19 @@
     X(CANCELLING, 42)                                                                              \
     X(ENDED, 43)                                                                                   \
     X(TIMED_OUT, 44)                                                                               \
+    X(DETACHED, 45)                                                                                \
+    X(DRAINED, 46)                                                                                 \
+    X(UNDRAINED, 47)                                                                               \
     X(NOTICES, 50)                                                                                 \
     X(FOUND, 51)                                                                                   \
     X(PAGE, 52)                                                                                    \
     X(COUNTED, 53)                                                                                 \
     X(ARMED_KEYS, 54)                                                                              \
     X(DISARMED, 55)                                                                                \
-    X(STATS, 56)
+    X(STATS, 56)                                                                                   \
+    X(EVENTS, 57)                                                                                  \
+    X(SNAPSHOT, 58)                                                                                \
+    X(HISTORY, 59)
 
 enum answer {
     ANSWER_UNSET = 0,
@@ -68,7 +80,9 @@ const char *answer_name(enum answer answer);
     X(SHUTTING_DOWN, 13)                                                                           \
     X(UNKNOWN_OP, 14)                                                                              \
     X(NEEDS_SESSION, 15)                                                                           \
-    X(FIELD, 16)
+    X(FIELD, 16)                                                                                   \
+    X(JOURNAL, 17)                                                                                 \
+    X(NO_JOURNAL, 18)
 
 enum error_code {
     ERROR_UNSET = 0,
@@ -111,6 +125,10 @@ enum cause_code {
 };
 
 enum notice_kind { NOTICE_UNSET, NOTICE_CANCEL, NOTICE_ENDED, NOTICE_END };
+
+enum list_order { LIST_ORDER_NONE, LIST_ORDER_OLDEST, LIST_ORDER_UNACKNOWLEDGED, LIST_ORDER_END };
+
+enum history_kind { HISTORY_UNSET, HISTORY_CANCEL, HISTORY_BULK, HISTORY_ARM, HISTORY_END };
 
 enum until { UNTIL_UNSET, UNTIL_CANCELLING, UNTIL_ENDED, UNTIL_END };
 

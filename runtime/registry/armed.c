@@ -69,7 +69,10 @@ void serve_disarm(struct request *q, const struct op *op)
     uint32_t armed = key == 0 ? 0 : key_at(q->r, key)->armed;
     if (armed == 0) {
         request_tell(q, &(struct result){.answer = ANSWER_NOT_FOUND});
+    } else if (journal_is_full(q->r)) {
+        request_full(q, "journal");
     } else if (request_answer(q, ANSWER_DISARMED)) {
+        journal_arm_gone(q->r, armed);
         armed_free(q->r, armed);
     }
 }

@@ -65,18 +65,60 @@ static struct result sum_up(const struct registry *r, size_t count)
     if (count == 1) {
         result.outcome = r->gens[0].outcome;
     }
+    result.journaled = journal_is_there(r);
     return result;
 }
 
-/* The canceller's word, and ours for who it is. One reference. */
-static uint32_t keep_given_cause(struct request *q, const struct op *op)
+struct cause cancel_cause(const struct request *q, const struct op *op)
 {
     struct cause cause = op->as.cancel.cause;
     cause.code = op->as.cancel.cause_code == CAUSE_UNSET
                      ? CAUSE_USER
                      : (enum cause_code) op->as.cancel.cause_code;
-    cause.peer = link_peer(q->r, q->link);
+    cause.peer = request_peer(q);
+    return cause;
+}
+
+/* One reference. */
+static uint32_t keep_given_cause(struct request *q, const struct op *op)
+{
+    struct cause cause = cancel_cause(q, op);
     return cause_keep(q->r, &cause);
+}
+
+/* Those cancelled before may have been so by a ttl, a parent or a newer gen: what is answered now has
+ * to be found again after a crash. A bulk cancel has its own record. */
+static void record_all(struct registry *r, uint32_t key, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        uint32_t index = operation_find(r, key, r->gens[i].gen);
+        if (cause_at(r, operation_at(r, index)->cause)->bulk == 0) {
+            journal_cancel(r, index);
+        }
+    }
+}
+
+/* Earlier gens of the key may yet be adopted: they are meant too. A cancel that covers as much already
+ * was first, and its cause stands. */
+static bool is_covered(const struct registry *r, uint32_t key, uint64_t after_gen)
+{
+    uint32_t i = key_at(r, key)->bulks.first;
+    while (i != 0 && (bulk_at(r, i)->recovered || bulk_at(r, i)->after_gen > after_gen)) {
+        i = bulk_at(r, i)->of_holder.next;
+    }
+    return i != 0;
+}
+
+static void cover_later(struct request *q, const struct op *op, uint32_t key)
+{
+    struct registry *r = q->r;
+    if (is_covered(r, key, op->as.cancel.after_gen)) {
+        return;
+    }
+    uint32_t cause = keep_given_cause(q, op);
+    uint32_t bulk = bulk_cover(q, key, op->as.cancel.after_gen, cause);
+    ASSERT(bulk != 0); /* cancel_live() has looked */
+    cause_give(r, cause);
 }
 
 static void apply(struct request *q, const struct op *op, uint32_t key, size_t count)
@@ -93,6 +135,10 @@ static void apply(struct request *q, const struct op *op, uint32_t key, size_t c
         operation_cancel(r, operation_find(r, key, r->gens[i].gen), cause);
     }
     cause_give(r, cause);
+    record_all(r, key, count);
+    if (op->gen == 0 && is_recovering(r)) {
+        cover_later(q, op, key);
+    }
 }
 
 static bool gen_waits(const struct registry *r, uint32_t index, enum level level)
@@ -138,6 +184,15 @@ static void cancel_parked(struct request *q, const struct op *op, uint32_t key, 
 static void cancel_live(struct request *q, const struct op *op, uint32_t key, size_t count)
 {
     struct registry *r = q->r;
+    if (journal_is_full(r)) {
+        request_full(q, "journal");
+        return;
+    }
+    if (op->gen == 0 && is_recovering(r) && r->bulks.count == r->bulks.capacity &&
+        !is_covered(r, key, op->as.cancel.after_gen)) {
+        request_recovering(q);
+        return;
+    }
     if (has_to_wait(r, op, key, count)) {
         cancel_parked(q, op, key, count);
         return;
@@ -179,6 +234,9 @@ static const char *arm_full(const struct request *q, const struct op *op, uint32
     if (r->memory_gap_until_ms > r->now_ms) {
         return "finished_memory";
     }
+    if (journal_is_full(r)) {
+        return "journal";
+    }
     if (key != 0 && key_at(r, key)->armed != 0) {
         return NULL;
     }
@@ -186,6 +244,12 @@ static const char *arm_full(const struct request *q, const struct op *op, uint32
         return "armed";
     }
     return key_full(r, q->space_name, op->key, 0);
+}
+
+/* An end of just before the start is not known here, so the arm may come too late. */
+static bool is_memory_incomplete(const struct registry *r)
+{
+    return r->epoch_first > 1 && r->now_ms < time_after(r->started_ms, r->limits.finished_ms);
 }
 
 static void arm(struct request *q, const struct op *op, uint32_t key)
@@ -196,7 +260,10 @@ static void arm(struct request *q, const struct op *op, uint32_t key)
         request_full(q, full);
         return;
     }
-    struct result result = {.answer = ANSWER_ARMED, .level = LEVEL_RECORDED};
+    struct result result = {.answer = ANSWER_ARMED,
+                            .level = LEVEL_RECORDED,
+                            .journaled = journal_is_there(r),
+                            .memory_incomplete = is_memory_incomplete(r)};
     if (!request_put(q, &result)) {
         return;
     }
@@ -207,11 +274,13 @@ static void arm(struct request *q, const struct op *op, uint32_t key)
         uint64_t deadline = time_after(r->now_ms, op->as.cancel.arm_ttl_ms);
         if (deadline > armed_at(r, armed)->timer.deadline) {
             timer_heap_set(&r->timers, &armed_at(r, armed)->timer, deadline);
+            journal_arm(r, armed, op->as.cancel.arm_ttl_ms);
         }
         return;
     }
     uint32_t kept = keep_given_cause(q, op);
-    (void) armed_make(r, key, kept, op->as.cancel.arm_ttl_ms);
+    armed = armed_make(r, key, kept, op->as.cancel.arm_ttl_ms);
+    journal_arm(r, armed, op->as.cancel.arm_ttl_ms);
     cause_give(r, kept);
 }
 
@@ -219,8 +288,7 @@ static void cancel_of_gen(struct request *q, const struct op *op)
 {
     struct found found = find_by_gen(q, op);
     if (found.operation == 0) {
-        struct result result = {.answer = found.answer, .gen = found.gen};
-        request_tell(q, &result);
+        request_tell_found(q, &found);
         return;
     }
     if (operation_at(q->r, found.operation)->state == STATE_ENDED) {
@@ -235,6 +303,10 @@ static void cancel_of_gen(struct request *q, const struct op *op)
 void serve_cancel(struct request *q, const struct op *op)
 {
     struct registry *r = q->r;
+    if (bulk_is(op)) {
+        serve_bulk(q, op);
+        return;
+    }
     if (op->gen != 0) {
         cancel_of_gen(q, op);
         return;
@@ -252,6 +324,8 @@ void serve_cancel(struct request *q, const struct op *op)
     } else if (ended != 0 && operation_at(r, ended)->gen > after) {
         struct result result = describe_ended(r, ended);
         request_tell(q, &result);
+    } else if (is_recovering(r)) {
+        request_recovering(q);
     } else if (op->as.cancel.arm_ttl_ms > 0) {
         arm(q, op, key);
     } else {

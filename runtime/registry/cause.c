@@ -26,10 +26,16 @@ uint32_t cause_keep(struct registry *r, const struct cause *cause)
 
 void cause_give(struct registry *r, uint32_t index)
 {
-    if (index == 0 || --cause_at(r, index)->references > 0) {
+    if (index == 0) {
         return;
     }
     struct kept_cause *cause = cause_at(r, index);
+    if (--cause->references > 0) {
+        if (cause->references == 1 && cause->bulk != 0) {
+            bulk_cause_gone(r, cause->bulk); /* the one reference left is its own */
+        }
+        return;
+    }
     byte_heap_drop(&r->cause_bytes, &cause->text);
     byte_heap_drop(&r->cause_bytes, &cause->actor);
     byte_heap_drop(&r->cause_bytes, &cause->peer);

@@ -51,6 +51,33 @@ static struct error check_open(const struct registry *r, const struct op *op)
     if (op->as.open.resume_session != 0 && op->as.open.resume_secret.size != SECRET_BYTES) {
         return bad("resume_secret", "resume_secret must be the 16 bytes that open gave");
     }
+    if (op->as.open.token.size > TOKEN_BYTES_MAX) {
+        return bad("token", "token must be at most 256 bytes");
+    }
+    return fine;
+}
+
+static bool is_label(struct bytes label)
+{
+    return label.size > 0 && is_text(label, LABEL_BYTES_MAX);
+}
+
+struct error labels_check(struct labels labels)
+{
+    if (labels.count > LABELS_MAX) {
+        return bad("labels", "labels must be at most 8");
+    }
+    for (size_t i = 0; i < labels.count; i++) {
+        if (!is_label(labels.items[i])) {
+            return bad("labels",
+                       "labels must be 1 to 64 bytes of UTF-8 without control characters");
+        }
+        for (size_t other = 0; other < i; other++) {
+            if (bytes_equal(labels.items[i], labels.items[other])) {
+                return bad("labels", "labels must differ from each other");
+            }
+        }
+    }
     return fine;
 }
 
@@ -78,7 +105,33 @@ static struct error check_store(const struct registry *r, const struct op *op)
     if (op->as.store.meta.size > META_BYTES_MAX) {
         return bad("meta", "meta must be at most 1024 bytes");
     }
+    return labels_check(op->as.store.labels);
+}
+
+static struct error check_cause_texts(const struct cause *cause)
+{
+    if (!is_text(cause->text, CAUSE_TEXT_BYTES_MAX)) {
+        return bad("cause.text", "cause.text " TEXT_RULE " of 256 bytes");
+    }
+    if (!is_text(cause->actor, CAUSE_ACTOR_BYTES_MAX)) {
+        return bad("cause.actor", "cause.actor " TEXT_RULE " of 64 bytes");
+    }
     return fine;
+}
+
+static struct error check_adopt(const struct registry *r, const struct op *op)
+{
+    struct error error = check_store(r, op);
+    if (error.code != ERROR_UNSET) {
+        return error;
+    }
+    if (op->as.store.cause_code >= CAUSE_END) {
+        return bad("cause.code", "cause.code is none that there is");
+    }
+    if (!is_text(op->as.store.cause.peer, CAUSE_PEER_BYTES_MAX)) {
+        return bad("cause.peer", "cause.peer " TEXT_RULE " of 64 bytes");
+    }
+    return check_cause_texts(&op->as.store.cause);
 }
 
 static struct error check_cause(const struct op *op)
@@ -87,11 +140,9 @@ static struct error check_cause(const struct op *op)
     if (op->as.cancel.cause_code > CAUSE_DEADLINE) {
         return bad("cause.code", "cause.code must be USER, POLICY, SHUTDOWN or DEADLINE");
     }
-    if (!is_text(cause->text, CAUSE_TEXT_BYTES_MAX)) {
-        return bad("cause.text", "cause.text " TEXT_RULE " of 256 bytes");
-    }
-    if (!is_text(cause->actor, CAUSE_ACTOR_BYTES_MAX)) {
-        return bad("cause.actor", "cause.actor " TEXT_RULE " of 64 bytes");
+    struct error error = check_cause_texts(cause);
+    if (error.code != ERROR_UNSET) {
+        return error;
     }
     if (cause->peer.size > 0) {
         return bad("cause.peer", "cause.peer is the daemon's to fill in: it must be empty");
@@ -99,9 +150,60 @@ static struct error check_cause(const struct op *op)
     return fine;
 }
 
+static bool is_key(struct bytes key)
+{
+    return key.size > 0 && key.size <= KEY_BYTES_MAX;
+}
+
+/* Just one target. The first that is given is it; whatever else is given is out of place. */
+static struct error check_target(const struct op *op)
+{
+    bool key = op->key.size > 0;
+    bool label = op->as.cancel.label.size > 0;
+    bool owner = op->as.cancel.owner != 0;
+    if (key ? !is_key(op->key) : !bulk_is(op)) {
+        return bad("key",
+                   "key must be 1 to 256 bytes, or label, owner or whole_namespace be given");
+    }
+    if (label && (key || !is_label(op->as.cancel.label))) {
+        return bad("label", "label must be 1 to 64 bytes of UTF-8 without control characters, and "
+                            "the only target");
+    }
+    if (owner && (key || label)) {
+        return bad("owner", "owner must be the only target");
+    }
+    if (op->as.cancel.whole_namespace && (key || label || owner)) {
+        return bad("whole_namespace", "whole_namespace must be the only target");
+    }
+    return fine;
+}
+
+/* What goes with a key alone. */
+static struct error check_bulk(const struct op *op)
+{
+    if (op->gen != 0) {
+        return bad("gen", "gen goes with a key alone");
+    }
+    if (op->as.cancel.level > LEVEL_RECORDED) {
+        return bad("level", "level must be RECORDED where the target is no key");
+    }
+    if (op->as.cancel.deadline_ms != 0) {
+        return bad("deadline_ms", "deadline_ms goes with a key alone");
+    }
+    if (op->as.cancel.arm_ttl_ms != 0) {
+        return bad("arm_ttl_ms", "arm_ttl_ms goes with a key alone");
+    }
+    if (op->as.cancel.after_gen != 0) {
+        return bad("after_gen", "after_gen goes with a key alone");
+    }
+    return fine;
+}
+
 static struct error check_cancel(const struct registry *r, const struct op *op)
 {
-    struct error error = check_cause(op);
+    struct error error = check_target(op);
+    error = error.code != ERROR_UNSET ? error : check_cause(op);
+    error = error.code != ERROR_UNSET || !bulk_is(op) ? error : check_bulk(op);
     if (error.code != ERROR_UNSET) {
         return error;
     }
@@ -166,6 +268,48 @@ static struct error check_list(const struct registry *r, const struct op *op)
     if (op->as.list.page_size > PAGE_ITEMS_MAX) {
         return bad("page_size", "page_size must be at most 1000");
     }
+    if (op->as.list.order >= LIST_ORDER_END) {
+        return bad("order", "order must be OLDEST or UNACKNOWLEDGED");
+    }
+    if (op->as.list.order != LIST_ORDER_NONE && op->as.list.cursor != 0) {
+        return bad("cursor", "cursor must be 0 with an order: its first page is all there is");
+    }
+    if (op->as.list.order != LIST_ORDER_NONE && op->as.list.state == STATE_ENDED) {
+        return bad("state", "state must be LIVE or CANCELLING with an order");
+    }
+    return labels_check(op->as.list.labels);
+}
+
+static struct error check_drain(const struct registry *r, const struct op *op)
+{
+    (void) r;
+    if (op->as.drain.daemon && op->space.size > 0) {
+        return bad("namespace", "namespace must not be given with daemon");
+    }
+    if (op->as.drain.daemon && op->as.drain.owner != 0) {
+        return bad("owner", "owner must not be given with daemon");
+    }
+    if (op->as.drain.deadline_ms > DEADLINE_MS_MAX) {
+        return bad("deadline_ms", "deadline_ms must be at most 86400000");
+    }
+    if (!is_text(op->as.drain.cause.text, CAUSE_TEXT_BYTES_MAX)) {
+        return bad("text", "text " TEXT_RULE " of 256 bytes");
+    }
+    if (!is_text(op->as.drain.cause.actor, CAUSE_ACTOR_BYTES_MAX)) {
+        return bad("actor", "actor " TEXT_RULE " of 64 bytes");
+    }
+    return fine;
+}
+
+static struct error check_history(const struct registry *r, const struct op *op)
+{
+    (void) r;
+    if (op->key.size > KEY_BYTES_MAX) {
+        return bad("key", "key must be at most 256 bytes, or empty for any");
+    }
+    if (op->as.list.page_size > HISTORY_ITEMS_MAX) {
+        return bad("page_size", "page_size must be at most 1000");
+    }
     return fine;
 }
 
@@ -178,7 +322,7 @@ static const struct {
 } rules[OP_END] = {
     [OP_OPEN] = {.space = true, .check = check_open},
     [OP_STORE] = {.space = true, .key = true, .check = check_store},
-    [OP_CANCEL] = {.space = true, .key = true, .check = check_cancel},
+    [OP_CANCEL] = {.space = true, .check = check_cancel},
     [OP_DELETE] = {.space = true, .key = true, .gen = true, .check = check_delete},
     [OP_TOUCH] = {.space = true, .key = true, .gen = true, .check = check_touch},
     [OP_POLL] = {.check = check_poll},
@@ -188,6 +332,12 @@ static const struct {
     [OP_COUNT] = {.space = true, .check = check_list},
     [OP_ARMED] = {.space = true},
     [OP_DISARM] = {.space = true, .key = true},
+    [OP_ADOPT] = {.space = true, .key = true, .gen = true, .check = check_adopt},
+    [OP_DETACH] = {.space = true, .key = true, .gen = true},
+    [OP_WATCH] = {.space = true},
+    [OP_DRAIN] = {.space = true, .check = check_drain},
+    [OP_UNDRAIN] = {.space = true, .check = check_drain},
+    [OP_HISTORY] = {.space = true, .check = check_history},
 };
 
 struct error op_check(const struct registry *r, const struct op *op)
@@ -195,7 +345,7 @@ struct error op_check(const struct registry *r, const struct op *op)
     if (rules[op->kind].space && !is_space(op->space)) {
         return bad("namespace", "namespace must be 1 to 64 bytes of [A-Za-z0-9._-]");
     }
-    if (rules[op->kind].key && (op->key.size == 0 || op->key.size > KEY_BYTES_MAX)) {
+    if (rules[op->kind].key && !is_key(op->key)) {
         return bad("key", "key must be 1 to 256 bytes");
     }
     if (rules[op->kind].gen && op->gen == 0) {

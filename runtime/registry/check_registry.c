@@ -16,7 +16,7 @@ static void check_operation(const struct registry *r, uint32_t index)
     ASSERT(operation->counted || operation->owner == 0);
     ASSERT(timer_is_set(&operation->timer) == (live && operation->ttl_end_ms != 0));
     ASSERT(live || operation->in_memory || operation->counted || operation->ties.count > 0 ||
-           operation->settling);
+           operation->settling || tree_holds(r, index));
     ASSERT(operation->gen <= r->gen_newest);
     ASSERT(operation_find(r, operation->key, operation->gen) == index);
     for (unsigned kind = NOTICE_CANCEL; kind < NOTICE_END; kind++) {
@@ -30,7 +30,7 @@ static void check_operation(const struct registry *r, uint32_t index)
 static void check_key(const struct registry *r, uint32_t index)
 {
     const struct key *key = key_at(r, index);
-    ASSERT(key->live.count + key->ended.count > 0 || key->armed != 0);
+    ASSERT(key->live.count + key->ended.count + key->bulks.count > 0 || key->armed != 0);
     ASSERT(key->live.count <= KEY_GENS_MAX);
     ASSERT((key->ended.count > 0) == (key->peaks.count > 0));
     ASSERT(key_find(r, key->space, key_name(r, index)) == index);
@@ -86,7 +86,8 @@ static void check_parked(const struct registry *r, uint32_t index)
     }
     ASSERT(unmet == parked->ties_unmet);
     ASSERT(timer_is_set(&parked->timer));
-    ASSERT(parked->kind == OP_POLL || unmet > 0);
+    ASSERT((parked->kind != OP_CANCEL && parked->kind != OP_WAIT) || parked->bulk != 0 ||
+           unmet > 0);
     ASSERT((parked->session != 0) == (parked->remembered != 0));
     ASSERT(parked->session == 0 || remembered_at(r, parked->remembered)->parked == index);
 }
@@ -128,9 +129,10 @@ void registry_check(const struct registry *r)
     ASSERT(each(r, &r->sessions, check_session) == r->sessions.count);
     ASSERT(each(r, &r->parked, check_parked) == r->parked.count);
     check_sums(r);
-    const struct slab *slabs[] = {&r->spaces,  &r->keys,  &r->operations, &r->causes,
-                                  &r->notices, &r->armed, &r->sessions,   &r->remembered,
-                                  &r->parked,  &r->ties,  &r->links};
+    const struct slab *slabs[] = {
+        &r->spaces,     &r->keys,       &r->operations, &r->causes,    &r->notices, &r->armed,
+        &r->sessions,   &r->remembered, &r->parked,     &r->ties,      &r->links,   &r->labels,
+        &r->label_uses, &r->bulks,      &r->drains,     &r->recovered, &r->held};
     for (size_t i = 0; i < sizeof slabs / sizeof slabs[0]; i++) {
         slab_check(slabs[i]);
     }
@@ -140,6 +142,17 @@ void registry_check(const struct registry *r)
     hash_index_check(&r->sessions_by_number);
     hash_index_check(&r->remembered_by_id);
     hash_index_check(&r->links_by_address);
+    hash_index_check(&r->labels_by_name);
+    hash_index_check(&r->recovered_by_gen);
+    hash_index_check(&r->operations_by_parent);
+    byte_heap_check(&r->held_bytes);
+    check_labels(r);
+    check_bulks(r);
+    check_drains(r);
+    check_unacknowledged(r);
+    check_tree(r);
+    check_watch(r);
+    check_held(r);
     byte_heap_check(&r->bytes);
     byte_heap_check(&r->cause_bytes);
     byte_heap_check(&r->reply_bytes);

@@ -38,7 +38,7 @@ struct found find_key(struct request *q, const struct op *op)
     return found;
 }
 
-struct found find_by_gen(struct request *q, const struct op *op)
+struct found find_known(struct request *q, const struct op *op)
 {
     struct registry *r = q->r;
     if (op->gen > r->gen_newest) {
@@ -51,7 +51,7 @@ struct found find_by_gen(struct request *q, const struct op *op)
     found.operation = operation_find(r, found.key, op->gen);
     if (is_of_the_dead(r, found.operation)) {
         operation_take_turn(r, found.operation);
-        return find_by_gen(q, op); /* once: now it is nobody's, or forgotten */
+        return find_known(q, op); /* once: now it is nobody's, or forgotten */
     }
     uint64_t highest = key_highest_gen(r, found.key);
     if (found.operation == 0 && highest > op->gen) {
@@ -59,6 +59,25 @@ struct found find_by_gen(struct request *q, const struct op *op)
         found.gen = highest;
     }
     return found;
+}
+
+struct found find_by_gen(struct request *q, const struct op *op)
+{
+    struct found found = find_known(q, op);
+    if (found.operation == 0 && is_recovering(q->r) && is_earlier(q->r, op->gen)) {
+        found.answer = ANSWER_RECOVERING; /* its owner may yet bring it */
+        found.gen = 0;
+    }
+    return found;
+}
+
+void request_tell_found(struct request *q, const struct found *found)
+{
+    if (found->answer == ANSWER_RECOVERING) {
+        request_recovering(q);
+    } else {
+        request_tell(q, &(struct result){.answer = found->answer, .gen = found->gen});
+    }
 }
 
 struct found find_newest(struct request *q, const struct op *op)
@@ -70,6 +89,9 @@ struct found find_newest(struct request *q, const struct op *op)
     if (found.key != 0) {
         uint32_t live = key_at(q->r, found.key)->live.first;
         found.operation = live != 0 ? live : key_newest_ended(q->r, found.key);
+    }
+    if (found.operation == 0 && is_recovering(q->r)) {
+        found.answer = ANSWER_RECOVERING;
     }
     return found;
 }

@@ -2,23 +2,23 @@
 /* Delete and touch: what whoever has the owner's right may do to an operation by key and gen. */
 #include "registry/state.h"
 
-/* Answers where the gen is not live; 0 then, else the operation. */
-static uint32_t find_live(struct request *q, const struct op *op)
+uint32_t find_live(struct request *q, const struct op *op)
 {
     struct found found = find_by_gen(q, op);
-    struct result result = {.answer = found.answer, .gen = found.gen};
-    if (found.operation != 0) {
-        const struct operation *operation = operation_at(q->r, found.operation);
-        if (operation->state != STATE_ENDED) {
-            return found.operation;
-        }
-        result = (struct result){
-            .answer = ANSWER_ENDED,
-            .gen = operation->gen,
-            .outcome = (enum outcome) operation->outcome,
-            .cause = cause_get(q->r, operation->cause),
-        };
+    if (found.operation == 0) {
+        request_tell_found(q, &found);
+        return 0;
     }
+    const struct operation *operation = operation_at(q->r, found.operation);
+    if (operation->state != STATE_ENDED) {
+        return found.operation;
+    }
+    struct result result = {
+        .answer = ANSWER_ENDED,
+        .gen = operation->gen,
+        .outcome = (enum outcome) operation->outcome,
+        .cause = cause_get(q->r, operation->cause),
+    };
     request_tell(q, &result);
     return 0;
 }

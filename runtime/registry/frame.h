@@ -46,12 +46,24 @@ enum op_kind {
     OP_PING,
     OP_STATS,
     OP_CLOSE,
+    OP_ADOPT,
+    OP_DETACH,
+    OP_WATCH,
+    OP_DRAIN,
+    OP_UNDRAIN,
+    OP_HISTORY,
     OP_END
 };
 
 struct notice_ack {
     uint64_t gen;
     uint32_t kind; /* enum notice_kind, unchecked */
+};
+
+/* Labels as they came: unchecked, any number of them. */
+struct labels {
+    const struct bytes *items;
+    size_t count;
 };
 
 /* One op as it came. Numbers that stand for an enum are unchecked until the registry has looked at
@@ -68,6 +80,7 @@ struct op {
             uint32_t heartbeat_ms;
             uint64_t resume_session;
             struct bytes resume_secret;
+            struct bytes token;
         } open;
 
         struct {
@@ -77,7 +90,12 @@ struct op {
             uint32_t stop_grace_ms;
             uint32_t on_owner_loss;
             struct bytes meta;
-        } store;
+            uint64_t parent;
+            struct labels labels;
+            uint32_t cause_code; /* adopt alone, as are the two below */
+            struct cause cause;  /* code unset; its peer may be set */
+            uint64_t previous_session;
+        } store; /* adopt too: its gen is op.gen */
 
         struct {
             uint32_t cause_code;
@@ -86,6 +104,9 @@ struct op {
             uint32_t deadline_ms;
             uint32_t arm_ttl_ms;
             uint64_t after_gen;
+            struct bytes label;
+            uint64_t owner;
+            bool whole_namespace;
         } cancel;
 
         struct {
@@ -113,7 +134,23 @@ struct op {
             uint64_t owner;
             uint64_t cursor;
             uint32_t page_size;
-        } list; /* count and armed too */
+            struct labels labels;
+            uint32_t order;
+        } list; /* count, armed and history too */
+
+        struct {
+            uint64_t epoch;
+            uint64_t revision;
+            uint64_t cursor;
+            uint32_t wait_ms;
+        } watch;
+
+        struct {
+            uint64_t owner;
+            bool daemon;
+            uint32_t deadline_ms;
+            struct cause cause; /* its text and actor alone */
+        } drain;                /* undrain too */
     } as;
 };
 
@@ -144,6 +181,8 @@ struct gen_result {
     enum answer answer;
     enum level level;
     enum outcome outcome;
+    enum state state; /* drain */
+    struct bytes key; /* bulk cancel and drain; empty: no longer known */
 };
 
 struct opened {
@@ -180,6 +219,36 @@ struct operation_info {
     struct bytes meta;
     struct cause cause;
     enum level level;
+    uint64_t parent;
+    uint64_t cancelling_ms;
+    struct bytes labels[LABELS_MAX];
+    size_t labels_count;
+};
+
+struct event {
+    uint64_t revision;
+    struct bytes key;
+    uint64_t gen;
+    enum state state;
+    enum outcome outcome;
+    struct cause cause;
+};
+
+struct history_entry {
+    enum history_kind kind;
+    uint64_t at_unix_ms;
+    struct bytes space;
+    struct bytes key;
+    uint64_t gen;
+    struct cause cause;
+    enum outcome outcome;
+    bool by_owner;
+    bool delivered;
+    uint64_t delivered_after_ms;
+    uint64_t ended_after_ms;
+    struct bytes label;
+    uint64_t owner;
+    uint64_t requested;
 };
 
 struct armed_key {
@@ -221,6 +290,17 @@ struct result {
     size_t stats_count;
     uint64_t next_cursor;
     uint64_t count;
+    uint32_t retry_ms;
+    uint64_t requested;
+    uint64_t already_requested;
+    bool journaled;
+    bool memory_incomplete;
+    const struct event *events;
+    size_t events_count;
+    uint64_t revision;
+    uint64_t epoch;
+    const struct history_entry *history;
+    size_t history_count;
 };
 
 /* The head of a reply; with an error there are no results. */

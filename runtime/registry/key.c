@@ -67,7 +67,7 @@ uint32_t key_make(struct registry *r, struct bytes space_name_, struct bytes nam
 void key_release(struct registry *r, uint32_t index)
 {
     struct key *key = key_at(r, index);
-    if (key->live.count > 0 || key->ended.count > 0 || key->armed != 0) {
+    if (key->live.count > 0 || key->ended.count > 0 || key->armed != 0 || key->bulks.count > 0) {
         return;
     }
     hash_index_remove(&r->keys_by_name, index);

@@ -6,6 +6,7 @@
 /* For the key and the owner's list of an operation. */
 #define OF_KEY(r) CHAIN(r, operations, operation, of_key)
 #define OF_OWNER(r) CHAIN(r, operations, operation, of_owner)
+#define OF_SPACE(r) CHAIN(r, operations, operation, of_space)
 
 uint64_t gen_next(struct registry *r)
 {
@@ -21,9 +22,11 @@ uint64_t gen_next(struct registry *r)
     return r->epoch << GEN_COUNTER_BITS | r->counter_next;
 }
 
-static void set_state(struct registry *r, struct operation *operation, enum state state)
+static void set_state(struct registry *r, uint32_t index, enum state state)
 {
+    struct operation *operation = operation_at(r, index);
     struct space *space = space_at(r, key_at(r, operation->key)->space);
+    labels_state(r, index, (enum state) operation->state, state);
     if (operation->state != STATE_UNSET) {
         space->states[operation->state]--;
         r->states[operation->state]--;
@@ -54,28 +57,56 @@ static void uncount(struct registry *r, struct operation *operation, uint32_t in
     space_at(r, key_at(r, operation->key)->space)->operations--;
     r->operations_counted--;
     if (operation->owner != 0) {
+        bulk_passes(r, index, BULK_OWNER);
         chain_remove(OF_OWNER(r), &session_at(r, operation->owner)->operations, index);
         operation->owner = 0;
     }
 }
 
+/* The chain of a key's live gens is by gen, the highest first; an adopted one may have to stand behind
+ * others. There are at most KEY_GENS_MAX. */
+static void add_to_key(struct registry *r, uint32_t key, uint32_t index)
+{
+    struct chain_ends *live = &key_at(r, key)->live;
+    uint32_t after = 0;
+    for (uint32_t i = live->first; i != 0 && operation_at(r, i)->gen > operation_at(r, index)->gen;
+         i = operation_at(r, i)->of_key.next) {
+        after = i;
+    }
+    chain_insert_after(OF_KEY(r), live, after, index);
+}
+
 uint32_t operation_make(struct registry *r, uint32_t key, uint32_t owner)
+{
+    uint64_t gen = gen_next(r);
+    ASSERT(gen > r->gen_newest);
+    r->gen_newest = gen;
+    r->counter_next++;
+    return operation_make_of(r, key, owner, gen);
+}
+
+uint32_t operation_make_of(struct registry *r, uint32_t key, uint32_t owner, uint64_t gen)
 {
     uint32_t index = slab_take(&r->operations);
     ASSERT(index != 0);
     struct operation *operation = operation_at(r, index);
-    operation->gen = gen_next(r);
-    ASSERT(operation->gen > r->gen_newest);
-    r->gen_newest = operation->gen;
-    r->counter_next++;
+    operation->gen = gen;
     operation->key = key;
     operation->owner = owner;
     operation->born_ms = r->now_ms;
     operation->timer.kind = TIMER_OPERATION;
     hash_index_insert(&r->operations_by_gen, index, operation->gen);
-    chain_prepend(OF_KEY(r), &key_at(r, key)->live, index);
-    set_state(r, operation, STATE_LIVE);
+    add_to_key(r, key, index);
+    struct chain_ends *live = &space_at(r, key_at(r, key)->space)->live;
+    if (is_earlier(r, gen)) {
+        chain_prepend(OF_SPACE(r), live, index);
+    } else {
+        chain_append(OF_SPACE(r), live, index);
+    }
+    set_state(r, index, STATE_LIVE);
     count(r, operation, index);
+    session_at(r, owner)->live++;
+    watch_note(r, index);
     return index;
 }
 
@@ -93,14 +124,44 @@ void operation_ttl_set(struct registry *r, uint32_t index, uint64_t ttl_ms)
     timer_heap_set(&r->timers, &operation->timer, operation->ttl_end_ms);
 }
 
+void operation_ttl_replan(struct registry *r, uint32_t index)
+{
+    struct operation *operation = operation_at(r, index);
+    if (operation->stop_phase) {
+        bool reaps = operation->on_expiry == ON_EXPIRY_REAP;
+        timer_heap_set(&r->timers, &operation->timer,
+                       time_after(operation->ttl_end_ms, reaps ? 0 : operation->stop_grace_ms));
+    }
+}
+
+/* A bulk cancel has a record of its own, and a descendant's follows from its ancestor's. What nobody
+ * asked for is left out while the journal is behind: a million ttls may end at once, and a cancel that
+ * meets such an operation records it. */
+static void record_cancel(struct registry *r, uint32_t index)
+{
+    const struct kept_cause *cause = cause_at(r, operation_at(r, index)->cause);
+    bool unasked =
+        cause->code == CAUSE_SUPERSEDED || (cause->code == CAUSE_DEADLINE && cause->peer.size == 0);
+    if (cause->bulk != 0) {
+        bulk_counts(r, cause->bulk, index);
+    } else if (cause->code != CAUSE_PARENT && !(unasked && journal_is_full(r))) {
+        journal_cancel(r, index);
+    }
+}
+
 void operation_cancel(struct registry *r, uint32_t index, uint32_t cause)
 {
     struct operation *operation = operation_at(r, index);
     ASSERT(operation->state == STATE_LIVE);
-    set_state(r, operation, STATE_CANCELLING);
+    set_state(r, index, STATE_CANCELLING);
     operation->cause = cause;
     operation->level = LEVEL_RECORDED;
+    operation->cancelled_ms = r->now_ms;
     cause_at(r, cause)->references++;
+    record_cancel(r, index);
+    unacknowledged_add(r, index);
+    watch_note(r, index);
+    tree_cancelled(r, index);
     notice_add(r, index, NOTICE_CANCEL);
     operation_settle(r, index);
 }
@@ -110,7 +171,10 @@ void operation_delivered(struct registry *r, uint32_t index)
     struct operation *operation = operation_at(r, index);
     if (operation->state == STATE_CANCELLING && operation->level < LEVEL_DELIVERED) {
         operation->level = LEVEL_DELIVERED;
+        operation->delivered_ms = r->now_ms;
         r->counters.cancels_delivered++;
+        histogram_add(r->counters.delivered_ms, r->now_ms - operation->cancelled_ms);
+        unacknowledged_remove(r, index);
         operation_settle(r, index);
     }
 }
@@ -121,14 +185,27 @@ void operation_end(struct registry *r, uint32_t index, enum outcome outcome, boo
     ASSERT(operation->state == STATE_LIVE || operation->state == STATE_CANCELLING);
     timer_heap_clear(&r->timers, &operation->timer);
     chain_remove(OF_KEY(r), &key_at(r, operation->key)->live, index);
-    set_state(r, operation, STATE_ENDED);
+    bulk_passes(r, index, BULK_SPACE);
+    chain_remove(OF_SPACE(r), &space_at(r, key_at(r, operation->key)->space)->live, index);
+    if (operation->owner != 0) {
+        session_at(r, operation->owner)->live--;
+    }
+    unacknowledged_remove(r, index);
+    set_state(r, index, STATE_ENDED);
     operation->outcome = (uint8_t) outcome;
     operation->ended_ms = r->now_ms;
     r->counters.outcomes[outcome]++;
     if (by_owner && operation->cause != 0) {
+        if (operation->delivered_ms != 0) {
+            histogram_add(r->counters.stopped_ms, r->now_ms - operation->delivered_ms);
+        }
         operation->level = LEVEL_STOPPED;
         r->counters.cancels_stopped++;
     }
+    journal_end(r, index, by_owner);
+    watch_note(r, index);
+    tree_ended(r, index);
+    r->drains_due = true;
     key_add_ended(r, operation->key, index);
     bool owner_is_told = operation->owner != 0 && !by_owner && outcome != OUTCOME_OWNER_LOST;
     if (owner_is_told) {
@@ -156,9 +233,27 @@ void operation_lose_owner(struct registry *r, uint32_t index)
         return;
     }
     notice_drop(r, index, NOTICE_CANCEL);
+    bulk_passes(r, index, BULK_OWNER);
     chain_remove(OF_OWNER(r), &session_at(r, operation->owner)->operations, index);
+    session_at(r, operation->owner)->live--;
     operation->owner = 0;
+    r->drains_due = true;
     operation_settle(r, index);
+}
+
+void operation_own(struct registry *r, uint32_t index, uint32_t session)
+{
+    struct operation *operation = operation_at(r, index);
+    ASSERT(operation->owner == 0 && operation->state != STATE_ENDED);
+    operation->owner = session;
+    chain_append(OF_OWNER(r), &session_at(r, session)->operations, index);
+    session_at(r, session)->live++;
+    if (operation->state == STATE_CANCELLING) {
+        if (cause_at(r, operation->cause)->bulk != 0) {
+            bulk_records(r, cause_at(r, operation->cause)->bulk, index);
+        }
+        notice_add(r, index, NOTICE_CANCEL);
+    }
 }
 
 void operation_take_turn(struct registry *r, uint32_t index)
@@ -201,7 +296,7 @@ void operation_release(struct registry *r, uint32_t index)
         uncount(r, operation, index);
     }
     if (operation->in_memory || operation->counted || operation->ties.count > 0 ||
-        operation->settling) {
+        operation->settling || tree_holds(r, index)) {
         return;
     }
     uint64_t over_ms = time_after(operation->ended_ms, r->limits.finished_ms);
@@ -212,9 +307,11 @@ void operation_release(struct registry *r, uint32_t index)
             over_ms > r->memory_gap_until_ms ? over_ms : r->memory_gap_until_ms;
     }
     uint32_t key = operation->key;
+    tree_free(r, index);
+    set_state(r, index, STATE_UNSET);
+    labels_free(r, index);
     hash_index_remove(&r->operations_by_gen, index);
     key_remove_ended(r, key, index);
-    set_state(r, operation, STATE_UNSET);
     byte_heap_drop(&r->bytes, &operation->meta);
     cause_give(r, operation->cause);
     slab_give(&r->operations, index);
@@ -238,7 +335,13 @@ struct operation_info operation_describe(const struct registry *r, uint32_t inde
         .meta = byte_heap_get(&r->bytes, operation->meta),
         .cause = cause_get(r, operation->cause),
         .level = (enum level) operation->level,
+        .parent = tree_parent_gen(r, index),
+        .cancelling_ms =
+            operation->state == STATE_CANCELLING ? r->now_ms - operation->cancelled_ms : 0,
     };
+    for (uint32_t i = operation->labels; i != 0; i = label_use_at(r, i)->next_of_operation) {
+        info.labels[info.labels_count++] = label_name(r, label_use_at(r, i)->label);
+    }
     if (operation->owner != 0) {
         const struct session *owner = session_at(r, operation->owner);
         info.owner = owner->number;

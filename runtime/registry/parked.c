@@ -112,14 +112,28 @@ void parked_free(struct registry *r, uint32_t index)
     if (parked->session != 0 && session_at(r, parked->session)->poll == index) {
         session_at(r, parked->session)->poll = 0;
     }
+    if (parked->space != 0) {
+        watch_parked_gone(r, index);
+    }
+    if (parked->bulk != 0) {
+        bulk_parked_gone(r, parked->bulk);
+    }
+    if (parked->drain != 0) {
+        drain_parked_gone(r, parked->drain);
+    }
     chain_remove(OF_HOLDER(r), holder_of(r, parked), index);
     slab_give(&r->parked, index);
+}
+
+static struct reply_head head_of(const struct parked *parked)
+{
+    return (struct reply_head){.session = parked->session_number, .request_id = parked->request_id};
 }
 
 static struct bytes make_reply(struct registry *r, const struct parked *parked,
                                const struct error *error, const struct result *result)
 {
-    struct reply_head head = {.session = parked->session_number, .request_id = parked->request_id};
+    struct reply_head head = head_of(parked);
     if (error != NULL) {
         head.error = *error;
     }
@@ -139,12 +153,16 @@ void parked_answer(struct registry *r, uint32_t index, const struct result *resu
 {
     struct parked *parked = parked_at(r, index);
     struct bytes reply = make_reply(r, parked, NULL, result);
-    if (parked->kind == OP_CANCEL && parked->remembered != 0) {
-        remembered_set(r, parked->remembered, reply);
-    }
     struct reply_to to = parked->to;
+    struct outgoing out = {.to = &to, .head = head_of(parked), .reply = reply};
+    out.journal_number = result_tells(result) ? r->journal_number : 0;
+    if ((parked->kind == OP_CANCEL || parked->kind == OP_DRAIN) && parked->remembered != 0) {
+        remembered_set(r, parked->remembered, reply);
+        remembered_at(r, parked->remembered)->journal_number = out.journal_number;
+        out.remembered = parked->remembered;
+    }
     parked_free(r, index);
-    r->port.send(r->port.context, &to, reply);
+    reply_send(r, &out);
 }
 
 void parked_refuse(struct registry *r, uint32_t index, enum error_code code)
@@ -184,6 +202,15 @@ static void decide(struct registry *r, uint32_t index)
         break;
     case OP_CANCEL:
         cancel_describe(r, index, &result);
+        break;
+    case OP_DRAIN:
+        drain_describe(r, index, &result);
+        break;
+    case OP_WATCH:
+        watch_answer_empty(r, index);
+        return;
+    case OP_HISTORY:
+        history_late(&result);
         break;
     default:
         poll_answer_empty(r, index);

@@ -6,14 +6,19 @@
 #include <stdlib.h>
 
 /* Frames, answers and notices never hold more causes than operations and arms do. */
-#define CAUSES_MAX(operations, armed) ((operations) + (armed) + 1)
+#define CAUSES_MAX(n) (2 * (n).operations + (n).armed + (n).bulks + (n).recovered + 1)
 
 struct sizes {
     uint32_t operations; /* records: live, remembered, and those that a request still waits for */
     uint32_t armed;
     uint32_t parked;
     uint32_t sessions;
+    uint32_t bulks;
+    uint32_t recovered;
 };
+
+/* For each answer that waits for the journal, on top of its bytes. */
+#define HELD_BYTES_EXTRA 64
 
 static struct sizes sizes_of(const struct limits *limits)
 {
@@ -22,7 +27,14 @@ static struct sizes sizes_of(const struct limits *limits)
         .armed = (uint32_t) limits->armed,
         .parked = (uint32_t) limits->parked,
         .sessions = (uint32_t) limits->sessions,
+        .bulks = (uint32_t) limits->bulks,
+        .recovered = (uint32_t) limits->recovered,
     };
+}
+
+static uint32_t held_max(const struct registry *r)
+{
+    return r->port.journal == NULL ? 1 : (uint32_t) (r->limits.journal_bytes / HELD_BYTES_EXTRA);
 }
 
 static bool tables_init(struct registry *r, struct sizes n)
@@ -33,16 +45,22 @@ static bool tables_init(struct registry *r, struct sizes n)
     uint32_t remembered =
         (uint32_t) (r->limits.replies_bytes / REMEMBERED_BYTES_EXTRA) + n.parked + PASSED_READS_MAX;
     return slab_init(&r->spaces, sizeof(struct space), spaces) &&
-           slab_init(&r->keys, sizeof(struct key), n.operations + n.armed) &&
+           slab_init(&r->keys, sizeof(struct key), n.operations + n.armed + n.bulks) &&
            slab_init(&r->operations, sizeof(struct operation), n.operations) &&
-           slab_init(&r->causes, sizeof(struct kept_cause), CAUSES_MAX(n.operations, n.armed)) &&
+           slab_init(&r->causes, sizeof(struct kept_cause), CAUSES_MAX(n)) &&
            slab_init(&r->notices, sizeof(struct notice_record), 2 * n.operations) &&
            slab_init(&r->armed, sizeof(struct armed), n.armed) &&
            slab_init(&r->sessions, sizeof(struct session), n.sessions) &&
            slab_init(&r->remembered, sizeof(struct remembered), remembered) &&
            slab_init(&r->parked, sizeof(struct parked), n.parked) &&
            slab_init(&r->ties, sizeof(struct tie), (uint32_t) r->limits.parked_gens) &&
-           slab_init(&r->links, sizeof(struct link), links);
+           slab_init(&r->links, sizeof(struct link), links) &&
+           slab_init(&r->labels, sizeof(struct label), (uint32_t) r->limits.labels) &&
+           slab_init(&r->label_uses, sizeof(struct label_use), (uint32_t) r->limits.label_uses) &&
+           slab_init(&r->bulks, sizeof(struct bulk), n.bulks) &&
+           slab_init(&r->drains, sizeof(struct drain), (uint32_t) r->limits.drains) &&
+           slab_init(&r->recovered, sizeof(struct recovered), n.recovered) &&
+           slab_init(&r->held, sizeof(struct held), held_max(r));
 }
 
 static bool indexes_init(struct registry *r)
@@ -58,17 +76,28 @@ static bool indexes_init(struct registry *r)
            hash_index_init(&r->remembered_by_id, &r->remembered, offsetof(struct remembered, by_id),
                            r->remembered.capacity) &&
            hash_index_init(&r->links_by_address, &r->links, offsetof(struct link, by_address),
-                           r->links.capacity);
+                           r->links.capacity) &&
+           hash_index_init(&r->labels_by_name, &r->labels, offsetof(struct label, by_name),
+                           r->labels.capacity) &&
+           hash_index_init(&r->bulks_by_target, &r->bulks, offsetof(struct bulk, by_target),
+                           r->bulks.capacity) &&
+           hash_index_init(&r->recovered_by_gen, &r->recovered, offsetof(struct recovered, by_gen),
+                           r->recovered.capacity) &&
+           hash_index_init(&r->operations_by_parent, &r->operations,
+                           offsetof(struct operation, by_parent), r->operations.capacity);
 }
 
 static bool heaps_init(struct registry *r, struct sizes n)
 {
-    uint64_t causes = CAUSES_MAX(n.operations, n.armed);
+    uint64_t causes = CAUSES_MAX(n);
     uint64_t cause_bytes =
         causes * (CAUSE_TEXT_BYTES_MAX + CAUSE_ACTOR_BYTES_MAX + CAUSE_PEER_BYTES_MAX);
-    return byte_heap_init(&r->bytes, r->limits.bytes, 2 * (n.operations + n.armed)) &&
+    uint32_t strings = 2 * (n.operations + n.armed) + n.bulks + r->labels.capacity;
+    return byte_heap_init(&r->bytes, r->limits.bytes, strings) &&
            byte_heap_init(&r->cause_bytes, cause_bytes, (uint32_t) (3 * causes)) &&
            byte_heap_init(&r->reply_bytes, r->limits.replies_bytes, r->remembered.capacity) &&
+           byte_heap_init(&r->held_bytes, r->limits.journal_bytes, r->held.capacity) &&
+           watch_init(r) &&
            timer_heap_init(&r->timers, n.operations + n.armed + n.parked + n.sessions);
 }
 
@@ -89,6 +118,12 @@ struct registry *registry_new(const struct registry_config *config,
     r->counter_next = config->counter_first;
     r->gen_newest = (config->epoch << GEN_COUNTER_BITS | config->counter_first) - 1;
     r->now_ms = config->now_ms;
+    r->started_ms = config->now_ms;
+    r->epoch_first = config->epoch;
+    r->gen_first = r->gen_newest + 1;
+    r->recovery_end_ms =
+        config->recovery_ms == 0 ? 0 : time_after(config->now_ms, config->recovery_ms);
+    r->rights_version = 1;
     struct sizes n = sizes_of(&r->limits);
     if (!tables_init(r, n) || !indexes_init(r) || !heaps_init(r, n)) {
         registry_free(r);
@@ -102,12 +137,15 @@ void registry_free(struct registry *r)
     if (r == NULL) {
         return;
     }
-    struct slab *slabs[] = {&r->spaces,  &r->keys,  &r->operations, &r->causes,
-                            &r->notices, &r->armed, &r->sessions,   &r->remembered,
-                            &r->parked,  &r->ties,  &r->links};
+    struct slab *slabs[] = {&r->spaces,    &r->keys,     &r->operations, &r->causes, &r->notices,
+                            &r->armed,     &r->sessions, &r->remembered, &r->parked, &r->ties,
+                            &r->links,     &r->labels,   &r->label_uses, &r->bulks,  &r->drains,
+                            &r->recovered, &r->held};
     struct hash_index *indexes[] = {&r->spaces_by_name,    &r->keys_by_name,
                                     &r->operations_by_gen, &r->sessions_by_number,
-                                    &r->remembered_by_id,  &r->links_by_address};
+                                    &r->remembered_by_id,  &r->links_by_address,
+                                    &r->labels_by_name,    &r->bulks_by_target,
+                                    &r->recovered_by_gen,  &r->operations_by_parent};
     for (size_t i = 0; i < sizeof slabs / sizeof slabs[0]; i++) {
         slab_fini(slabs[i]);
     }
@@ -117,6 +155,8 @@ void registry_free(struct registry *r)
     byte_heap_fini(&r->bytes);
     byte_heap_fini(&r->cause_bytes);
     byte_heap_fini(&r->reply_bytes);
+    byte_heap_fini(&r->held_bytes);
+    watch_fini(r);
     timer_heap_fini(&r->timers);
     free(r);
 }
@@ -145,6 +185,7 @@ static void fire(struct registry *r, struct timer *timer, uint64_t now_ms)
         break;
     case TIMER_ARMED:
         r->counters.armed_lapsed++;
+        journal_arm_gone(r, record_of(&r->armed, timer));
         armed_free(r, record_of(&r->armed, timer));
         break;
     }
@@ -165,7 +206,9 @@ static void timers_expire(struct registry *r, uint64_t now_ms, uint32_t *budget)
 
 static bool has_queued(const struct registry *r)
 {
-    return r->settle.first != 0 || r->polls.first != 0 || r->dying.first != 0;
+    return r->settle.first != 0 || r->polls.first != 0 || r->dying.first != 0 ||
+           r->bans.first != 0 || r->running.first != 0 || r->watched.first != 0 ||
+           ((r->drains_due || r->drains_left > 0) && r->drains_waiting.first != 0);
 }
 
 uint64_t registry_next_ms(const struct registry *r)
@@ -174,8 +217,19 @@ uint64_t registry_next_ms(const struct registry *r)
         return 0;
     }
     const struct timer *timer = timer_heap_first(&r->timers);
-    uint64_t memory = memory_next_ms(r);
-    return timer != NULL && timer->deadline < memory ? timer->deadline : memory;
+    uint64_t next = memory_next_ms(r);
+    next = timer != NULL && timer->deadline < next ? timer->deadline : next;
+    return r->recovery_end_ms != 0 && r->recovery_end_ms < next ? r->recovery_end_ms : next;
+}
+
+/* Work that may be long has half of what is left, so that none of it starves the next. */
+static void share(struct registry *r, uint32_t *budget,
+                  void (*step)(struct registry *r, uint32_t *budget))
+{
+    uint32_t part = (*budget + 1) / 2;
+    uint32_t left = part;
+    step(r, &left);
+    *budget -= part - left;
 }
 
 bool registry_advance(struct registry *r, uint64_t now_ms, uint32_t budget)
@@ -183,9 +237,14 @@ bool registry_advance(struct registry *r, uint64_t now_ms, uint32_t budget)
     note_time(r, now_ms);
     parked_settle(r, &budget);
     polls_answer(r, &budget);
+    watchers_answer(r, &budget);
+    recovery_expire(r, now_ms);
     timers_expire(r, now_ms, &budget);
     memory_expire(r, now_ms, &budget);
-    sessions_bury(r, &budget);
+    share(r, &budget, sessions_bury);
+    share(r, &budget, tree_step);
+    share(r, &budget, bulks_step);
+    drains_answer(r, &budget);
     return registry_next_ms(r) <= now_ms;
 }
 

@@ -16,6 +16,8 @@
 #include "base/limits.h"
 #include "base/siphash.h"
 #include "registry/frame.h"
+#include "registry/journal_record.h"
+#include "registry/role.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -26,6 +28,11 @@ struct registry;
 #define GEN_COUNTER_BITS 40
 #define GEN_COUNTER_MAX ((UINT64_C(1) << GEN_COUNTER_BITS) - 1)
 #define GEN_EPOCH_MAX ((UINT64_C(1) << 24) - 1)
+
+struct space_limits {
+    uint64_t operations;
+    uint64_t operations_session; /* of a session that stores here, all of its own counted */
+};
 
 /* What the registry needs of the outside. Each is called on the caller's thread, within a call. */
 struct registry_port {
@@ -44,6 +51,34 @@ struct registry_port {
     /* The counter has come to its end: makes the next epoch durable and gives it. False where that
      * cannot be done: stores then answer FULL{generations}. */
     bool (*next_epoch)(void *context, uint64_t *epoch_out);
+
+    /* ---- the journal; NULL, all three: there is none ---- */
+
+    /* Takes a record. Must not block; it is kept in memory until it is kept for good. */
+    void (*journal)(void *context, const struct journal_record *record);
+
+    /* Asks for a page of the history; the answer comes by registry_history(), later. False: it
+     * cannot be had now. */
+    bool (*history)(void *context, uint64_t ticket, const struct history_query *query);
+
+    /* Bytes of records that the journal has not kept yet. */
+    uint64_t (*journal_pending)(void *context);
+
+    /* ---- rights; NULL, all four: everybody may do everything ---- */
+
+    /* Whose token that is: writes a name of at most CAUSE_PEER_BYTES_MAX bytes ("token:ci") and
+     * returns its size; 0: nobody's. */
+    size_t (*token)(void *context, struct bytes token, uint8_t name_out[CAUSE_PEER_BYTES_MAX]);
+
+    /* A number for whoever has this name ("uid:1000", "token:ci", "tcp:127.0.0.1"), good until
+     * registry_rights_changed(); for roles(). */
+    uint32_t (*principal)(void *context, struct bytes name);
+
+    /* Which roles, a set of enum role, a principal has in a namespace; "*": in all of them. */
+    uint32_t (*roles)(void *context, uint32_t principal, struct bytes space);
+
+    /* Bounds of one namespace, where they differ from the limits'. */
+    void (*space_limits)(void *context, struct bytes space, struct space_limits *limits);
 };
 
 struct registry_config {
@@ -53,6 +88,7 @@ struct registry_config {
     struct siphash_key table_key;  /* random: places of keys in the table */
     struct siphash_key secret_key; /* random: session numbers and secrets are made with it */
     uint64_t now_ms;
+    uint64_t recovery_ms; /* 0: nobody comes back from an earlier run */
 };
 
 /* Reserves address space for every table up to the limits. NULL where it cannot be had. The port is
@@ -84,6 +120,38 @@ bool registry_link_opened(const struct registry *registry, uint64_t link);
 void registry_frame(struct registry *registry, const struct reply_to *from,
                     const struct frame *frame, uint64_t now_ms);
 
+/* ---- restart: before the first frame ---- */
+
+/* What an earlier run had recorded and did not see the end of: a JOURNAL_CANCEL, JOURNAL_BULK or
+ * JOURNAL_ARM (ttl_ms: what is left to it at the most). Kept for the owners that come back. False at
+ * a bound: then do not start. */
+MUST_CHECK bool registry_recover(struct registry *registry, const struct journal_record *record);
+
+/* ---- the journal ---- */
+
+/* Every record up to `number` is kept: answers that waited for it go out. */
+void registry_journal_kept(struct registry *registry, uint64_t number, uint64_t now_ms);
+
+/* The journal could not keep what it has; it goes on trying. Answers that wait for it are refused
+ * with ERROR_JOURNAL, and cancels that would need it with FULL{journal} until
+ * registry_journal_kept() comes again. */
+void registry_journal_failed(struct registry *registry, uint64_t now_ms);
+
+/* A page that port.history() asked for; `failed`: there is none to be had. */
+void registry_history(struct registry *registry, uint64_t ticket,
+                      const struct history_entry *entries, size_t entries_count,
+                      uint64_t next_cursor, bool failed, uint64_t now_ms);
+
+/* Whether nothing is live and no cancel or arm waits for anybody: a stop now loses nothing, and the
+ * next start needs no recovery. */
+bool registry_is_idle(const struct registry *registry);
+
+/* ---- rights ---- */
+
+/* What the port said of rights and of the bounds of namespaces is void: it is asked again, for names
+ * when they are needed, for bounds at once. What is there stays, also above a lowered bound. */
+void registry_rights_changed(struct registry *registry);
+
 /* ---- time ---- */
 
 /* When registry_advance() has something to do next, in ms; TIME_NEVER for nothing; at most the time
@@ -103,7 +171,7 @@ void registry_shut_down(struct registry *registry, uint64_t now_ms);
 /* ---- seen from outside ---- */
 
 /* The rows of `stats`: counts, limits, counters; STATS_MAX at the most. Valid until the next call. */
-#define STATS_MAX 192
+#define STATS_MAX 320
 size_t registry_stats(struct registry *registry, const struct stat_row **stats_out);
 
 /* Asserts every invariant of every table. O(everything). */

@@ -116,6 +116,40 @@ void registry_actor_frame(struct registry_actor *registry_actor, const struct re
     registry_frame(registry_actor->registry, from, frame, now_ms);
 }
 
+void registry_actor_rights_changed(struct registry_actor *registry_actor)
+{
+    registry_rights_changed(registry_actor->registry);
+}
+
+bool registry_actor_recover(struct registry_actor *registry_actor,
+                            const struct journal_record *record)
+{
+    return registry_recover(registry_actor->registry, record);
+}
+
+void registry_actor_journal_kept(struct registry_actor *registry_actor, uint64_t number)
+{
+    registry_journal_kept(registry_actor->registry, number, start_ms(registry_actor));
+}
+
+void registry_actor_journal_failed(struct registry_actor *registry_actor)
+{
+    registry_journal_failed(registry_actor->registry, start_ms(registry_actor));
+}
+
+void registry_actor_history(struct registry_actor *registry_actor, uint64_t ticket,
+                            const struct history_entry *entries, size_t entries_count,
+                            uint64_t next_cursor, bool failed)
+{
+    registry_history(registry_actor->registry, ticket, entries, entries_count, next_cursor, failed,
+                     start_ms(registry_actor));
+}
+
+bool registry_actor_is_idle(const struct registry_actor *registry_actor)
+{
+    return registry_is_idle(registry_actor->registry);
+}
+
 void registry_actor_shut_down(struct registry_actor *registry_actor)
 {
     registry_actor->shut_down = true;

@@ -39,6 +39,17 @@ bool registry_actor_link_opened(const struct registry_actor *registry_actor, uin
 void registry_actor_frame(struct registry_actor *registry_actor, const struct reply_to *from,
                           const struct frame *frame);
 
+void registry_actor_rights_changed(struct registry_actor *registry_actor);
+
+MUST_CHECK bool registry_actor_recover(struct registry_actor *registry_actor,
+                                       const struct journal_record *record);
+void registry_actor_journal_kept(struct registry_actor *registry_actor, uint64_t number);
+void registry_actor_journal_failed(struct registry_actor *registry_actor);
+void registry_actor_history(struct registry_actor *registry_actor, uint64_t ticket,
+                            const struct history_entry *entries, size_t entries_count,
+                            uint64_t next_cursor, bool failed);
+bool registry_actor_is_idle(const struct registry_actor *registry_actor);
+
 /* Afterwards no lease ends any more: what is live stays so until the process is gone. */
 void registry_actor_shut_down(struct registry_actor *registry_actor);
 
@@ -51,7 +62,7 @@ size_t registry_actor_lease_stats(const struct registry_actor *registry_actor,
 
 #define REGISTRY_STATS (MESSAGE_KIND_FIRST + 0)
 
-#define REGISTRY_STATS_MAX 256
+#define REGISTRY_STATS_MAX (STATS_MAX + LEASE_STATS_COUNT)
 
 /* An ask of kind REGISTRY_STATS, whose answer is the same message with the rows in it: what the
  * registry counts, and what the lease clock does. The names are in static storage. */

@@ -103,6 +103,9 @@ void remembered_free(struct registry *r, uint32_t index)
 {
     struct remembered *remembered = remembered_at(r, index);
     unmark(r, remembered);
+    if (remembered->held != 0) {
+        held_at(r, remembered->held)->remembered = 0;
+    }
     charge(r, remembered, 0);
     chain_remove(OF_SESSION(r), list_of(r, remembered), index);
     hash_index_remove(&r->remembered_by_id, index);
@@ -142,8 +145,8 @@ void remembered_parked(struct registry *r, uint32_t index, uint32_t parked)
 static void name(struct registry *r, uint32_t index)
 {
     struct remembered *remembered = remembered_at(r, index);
-    if (remembered->parked != 0) {
-        return; /* not even decided */
+    if (remembered->parked != 0 || remembered->held != 0) {
+        return; /* it was not even answered */
     }
     if (remembered->passed) {
         remembered_free(r, index);
@@ -162,7 +165,7 @@ static void pass(struct registry *r, uint32_t index)
         remembered_free(r, index);
         return;
     }
-    remembered->gives_way = remembered->parked == 0;
+    remembered->gives_way = remembered->parked == 0 && remembered->held == 0;
     chain_remove(OF_SESSION(r), list_of(r, remembered), index);
     remembered->passed = true;
     chain_append(OF_SESSION(r), list_of(r, remembered), index);

@@ -31,11 +31,18 @@ static const struct {
     [OP_PING] = {serve_ping},
     [OP_STATS] = {serve_stats},
     [OP_CLOSE] = {serve_close, .mutating = true, .needs_session = true},
+    [OP_ADOPT] = {serve_adopt, .mutating = true, .needs_session = true},
+    [OP_DETACH] = {serve_detach, .mutating = true, .needs_session = true},
+    [OP_WATCH] = {serve_watch, .alone = true},
+    [OP_DRAIN] = {serve_drain, .alone = true, .mutating = true},
+    [OP_UNDRAIN] = {serve_undrain, .mutating = true},
+    [OP_HISTORY] = {serve_history, .alone = true},
 };
 
 static bool must_be_alone(const struct op *op)
 {
-    return kinds[op->kind].alone || (op->kind == OP_CANCEL && op->as.cancel.level > LEVEL_RECORDED);
+    return kinds[op->kind].alone ||
+           (op->kind == OP_CANCEL && (op->as.cancel.level > LEVEL_RECORDED || bulk_is(op)));
 }
 
 /* ---- results ---- */
@@ -51,7 +58,17 @@ bool request_put(struct request *q, const struct result *result)
         return false;
     }
     q->used += bytes;
+    q->tells = q->tells || result_tells(result);
     r->counters.answers[result->answer]++;
+    return true;
+}
+
+bool request_has_room(struct request *q, size_t bytes)
+{
+    if (q->used + NOT_APPLIED_BYTES * q->ops_left + bytes > q->room) {
+        q->exhausted = true;
+        return false;
+    }
     return true;
 }
 
@@ -69,40 +86,57 @@ bool request_answer(struct request *q, enum answer answer)
 
 void request_full(struct request *q, const char *limit)
 {
+    limit_reached(q->r, limit);
     request_tell(q, &(struct result){.answer = ANSWER_FULL, .limit = limit});
 }
 
-static void request_error(struct request *q, const struct error *error)
+void request_refuse(struct request *q, const struct error *error)
 {
     request_tell(q, &(struct result){.answer = ANSWER_ERROR, .error = *error});
 }
 
 void request_field_error(struct request *q, const char *field, const char *text)
 {
-    request_error(q, &(struct error){.code = ERROR_FIELD, .field = field, .text = text});
+    request_refuse(q, &(struct error){.code = ERROR_FIELD, .field = field, .text = text});
 }
 
 /* ---- the whole frame ---- */
 
+static struct reply_head head_of(const struct request *q)
+{
+    return (struct reply_head){.session = q->frame->session, .request_id = q->frame->request_id};
+}
+
 static void put_head(struct request *q, const struct error *error)
 {
     struct registry *r = q->r;
-    struct reply_head head = {
-        .session = q->frame->session, .request_id = q->frame->request_id, .error = *error};
+    struct reply_head head = head_of(q);
+    head.error = *error;
     q->used = r->port.head(r->port.context, &head, r->reply, sizeof r->reply);
     ASSERT(q->used > 0);
 }
 
-static void send(struct request *q)
+/* Where it is `remembered` its journal's number is there. */
+static void send(struct request *q, uint32_t remembered)
 {
-    q->r->port.send(q->r->port.context, q->from, bytes_of(q->r->reply, q->used));
+    reply_send(q->r, &(struct outgoing){
+                         .to = q->from,
+                         .head = head_of(q),
+                         .reply = bytes_of(q->r->reply, q->used),
+                         .journal_number = q->tells ? q->r->journal_number : 0,
+                         .remembered = remembered,
+                     });
 }
 
 static void refuse(struct request *q, struct error error)
 {
     q->r->counters.frames_refused++;
+    if (error.code == ERROR_FULL) {
+        limit_reached(q->r, error.limit);
+    }
     put_head(q, &error);
-    send(q);
+    q->tells = false;
+    send(q, 0);
 }
 
 static struct error check_shape(const struct request *q)
@@ -170,13 +204,13 @@ static void serve_op(struct request *q, const struct op *op)
     struct registry *r = q->r;
     r->counters.ops[op->kind]++;
     if (kinds[op->kind].serve == NULL) {
-        request_error(
+        request_refuse(
             q, &(struct error){ERROR_UNKNOWN_OP, "op", "op is none that is known here", NULL});
         return;
     }
     if (kinds[op->kind].needs_session && q->session == 0) {
-        request_error(q, &(struct error){ERROR_NEEDS_SESSION, "session",
-                                         "session is needed for this op: open one first", NULL});
+        request_refuse(q, &(struct error){ERROR_NEEDS_SESSION, "session",
+                                          "session is needed for this op: open one first", NULL});
         return;
     }
     struct error error = op_check(r, op);
@@ -184,7 +218,7 @@ static void serve_op(struct request *q, const struct op *op)
         error = (struct error){ERROR_FIELD, "session", "session must be 0 with open", NULL};
     }
     if (error.code != ERROR_UNSET) {
-        request_error(q, &error);
+        request_refuse(q, &error);
         return;
     }
     q->space_name = op->space;
@@ -194,6 +228,11 @@ static void serve_op(struct request *q, const struct op *op)
         q->space_name = bytes_of_string("default");
     }
     q->space = space_find(r, q->space_name);
+    if (!request_may(q, op)) {
+        r->counters.denied++;
+        request_tell(q, &(struct result){.answer = ANSWER_DENIED});
+        return;
+    }
     kinds[op->kind].serve(q, op);
 }
 
@@ -222,6 +261,8 @@ static void serve(struct request *q)
     struct registry *r = q->r;
     bool remember = q->session != 0 && mutates(q->frame);
     put_head(q, &(struct error){0});
+    q->tells = false;
+    q->walked = 0;
     q->room = FRAME_BYTES_MAX;
     if (remember) {
         uint64_t left = remembered_room(r, q->session);
@@ -243,11 +284,13 @@ static void serve(struct request *q)
         return;
     }
     struct bytes reply = bytes_of(r->reply, q->used);
+    uint32_t remembered = 0;
     if (remember) {
-        uint32_t remembered = remembered_make(r, q->session, q->frame, 0);
+        remembered = remembered_make(r, q->session, q->frame, 0);
         remembered_set(r, remembered, reply);
+        remembered_at(r, remembered)->journal_number = q->tells ? r->journal_number : 0;
     }
-    send(q);
+    send(q, remembered);
     if (q->closing) {
         session_die(r, q->session);
     }
@@ -280,13 +323,25 @@ static void repeat(struct request *q, uint32_t index)
         parked_at(r, remembered->parked)->to = *q->from;
         return;
     }
-    r->port.send(r->port.context, q->from, byte_heap_get(&r->reply_bytes, remembered->reply));
+    if (remembered->held != 0) {
+        held_at(r, remembered->held)->to = *q->from;
+        return;
+    }
+    reply_send(r, &(struct outgoing){
+                      .to = q->from,
+                      .head = head_of(q),
+                      .reply = byte_heap_get(&r->reply_bytes, remembered->reply),
+                      .journal_number = remembered->journal_number,
+                      .remembered = index,
+                  });
 }
 
 void registry_frame(struct registry *r, const struct reply_to *from, const struct frame *frame,
                     uint64_t now_ms)
 {
     note_time(r, now_ms);
+    recovery_expire(r, now_ms);
+    r->bans_walk_left = BAN_WALK_MAX;
     r->counters.frames++;
     struct request q = {.r = r, .from = from, .frame = frame, .link = link_find(r, from->link)};
     ASSERT(q.link != 0);
@@ -316,4 +371,5 @@ void registry_frame(struct registry *r, const struct reply_to *from, const struc
     uint32_t budget = SETTLE_BUDGET;
     parked_settle(r, &budget);
     polls_answer(r, &budget);
+    watchers_answer(r, &budget);
 }

@@ -94,6 +94,8 @@ void session_die(struct registry *r, uint32_t index)
     struct session *session = session_at(r, index);
     ASSERT(!session->dying);
     session->dying = true;
+    session->ban_number = ++r->ban_number;
+    drain_session_gone(r, index);
     timer_heap_clear(&r->timers, &session->timer);
     unbind(r, index);
     hash_index_remove(&r->sessions_by_number, index);
@@ -144,8 +146,9 @@ static uint64_t unguessable(struct registry *r)
     return siphash24(&r->secret_key, bytes_of(&counter, sizeof counter));
 }
 
-static uint32_t make(struct registry *r, const struct op *op, struct bytes space)
+static uint32_t make(struct request *q, const struct op *op, struct bytes space)
 {
+    struct registry *r = q->r;
     uint32_t index = slab_take(&r->sessions);
     ASSERT(index != 0);
     struct session *session = session_at(r, index);
@@ -157,6 +160,7 @@ static uint32_t make(struct registry *r, const struct op *op, struct bytes space
         memcpy(session->secret + i, &part, sizeof part);
     }
     session->space = space_take(r, space);
+    session->principal = q->principal;
     session->heartbeat_ms = op->as.open.heartbeat_ms;
     session->timer.kind = TIMER_SESSION;
     session->name_size = (uint32_t) op->as.open.client_name.size;
@@ -208,7 +212,7 @@ void serve_open(struct request *q, const struct op *op)
         request_full(q, "namespaces");
         return;
     }
-    uint32_t index = make(r, op, q->space_name);
+    uint32_t index = make(q, op, q->space_name);
     session_bind(r, index, q->link);
     answer_opened(q, index, false);
 }
@@ -228,11 +232,6 @@ uint32_t link_find(const struct registry *r, uint64_t address)
     return hash_index_first(&r->links_by_address, address);
 }
 
-struct bytes link_peer(const struct registry *r, uint32_t link)
-{
-    return bytes_of(link_at(r, link)->peer, link_at(r, link)->peer_size);
-}
-
 bool registry_link_up(struct registry *r, uint64_t address, struct bytes peer)
 {
     ASSERT(address != 0 && peer.size <= CAUSE_PEER_BYTES_MAX && link_find(r, address) == 0);
@@ -245,10 +244,7 @@ bool registry_link_up(struct registry *r, uint64_t address, struct bytes peer)
     }
     struct link *link = link_at(r, index);
     link->address = address;
-    link->peer_size = (uint32_t) peer.size;
-    if (peer.size > 0) {
-        memcpy(link->peer, peer.data, peer.size);
-    }
+    principal_set(&link->peer, peer);
     hash_index_insert(&r->links_by_address, index, address);
     return true;
 }

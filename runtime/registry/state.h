@@ -1,230 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* Inside the registry: its records, and what its files do for each other. Not for other layers.
- *
- * Every record lives in a slab and is named by a 32-bit index, 0 for none. The chains:
- *
- *   namespace <- key -> live operations, newest first
- *                    -> ended operations that are remembered, in order of their end
- *   session   -> operations it counts (live, or ended with an unacknowledged notice)
- *             -> notices, in order of their numbers
- *             -> remembered answers, in order of their request ids
- *   operation -> ties -> parked requests that wait for it
- *   link      -> sessions bound to it, requests parked without a session
- *
- * Work that could be long (a dying session, many waiters of one operation) is put on a queue and
- * done by registry_advance() in steps. */
+/* Inside the registry: the state of one, and what its files do for each other. Not for other layers.
+ */
 #ifndef CANCELD_REGISTRY_STATE_H
 #define CANCELD_REGISTRY_STATE_H
 
-#include "base/byte_heap.h"
-#include "base/hash_index.h"
-#include "base/slab.h"
-#include "base/timer_heap.h"
-#include "registry/registry.h"
-
-/* What a timer is embedded in. */
-enum timer_kind { TIMER_OPERATION, TIMER_SESSION, TIMER_PARKED, TIMER_ARMED };
-
-/* Charged for a remembered answer on top of its bytes: its record. */
-#define REMEMBERED_BYTES_EXTRA 64
-
-/* At most this many waiters are told within the call that decided; the rest by registry_advance().
- */
-#define SETTLE_BUDGET 256
-
-/* A page of list or armed looks at so many records at the most. */
-#define PAGE_SCAN_MAX 2048
-#define PAGE_ITEMS_MAX 1000
-#define NOTICES_MAX 1024
-
-/* ---- records ---- */
-
-/* A doubly linked list through records of a slab, by a struct chain at a fixed offset. */
-struct chain {
-    uint32_t next;
-    uint32_t previous;
-};
-
-struct chain_ends {
-    uint32_t first;
-    uint32_t last;
-    uint32_t count;
-};
-
-struct space {
-    struct hash_link by_name;
-    uint32_t references; /* keys and sessions */
-    uint32_t operations; /* counted against the limit */
-    uint32_t states[STATE_END];
-    uint32_t name_size;
-    uint8_t name[NAMESPACE_BYTES_MAX];
-};
-
-struct key {
-    struct hash_link by_name;
-    uint32_t space;
-    uint32_t armed;
-    struct kept_bytes name;
-    struct chain_ends live;  /* newest gen first */
-    struct chain_ends ended; /* first ended first */
-    struct chain_ends peaks; /* see key.c: the first is the newest gen remembered */
-};
-
-struct kept_cause {
-    uint32_t references;
-    enum cause_code code;
-    struct kept_bytes text;
-    struct kept_bytes actor;
-    struct kept_bytes peer;
-};
-
-struct operation {
-    struct hash_link by_gen;
-    uint64_t gen;
-    uint64_t born_ms;
-    uint64_t ended_ms;
-    uint64_t stop_grace_ms;
-    uint64_t ttl_end_ms; /* of the last ttl; 0: no ttl */
-    struct timer timer;  /* the ttl's end, then the stop grace's */
-    uint32_t key;
-    uint32_t owner; /* a session, 0: none */
-    uint32_t cause; /* struct kept_cause; 0: never cancelled */
-    struct kept_bytes meta;
-    struct chain of_key;    /* in live or ended */
-    struct chain of_peaks;  /* while is_peak */
-    struct chain of_owner;  /* while owner is not 0 */
-    struct chain of_memory; /* while in_memory: the finished memory */
-    struct chain of_settle; /* while settling: its ties have to be looked at */
-    struct chain_ends ties;
-    uint32_t settle_at;           /* while settling: the next tie to look at */
-    uint32_t notices[NOTICE_END]; /* by kind: the unacknowledged one */
-    uint8_t state;                /* enum state */
-    uint8_t outcome;              /* enum outcome */
-    uint8_t level;                /* enum level */
-    uint8_t on_expiry;
-    uint8_t on_owner_loss;
-    bool counted; /* against the limits of operations */
-    bool is_peak;
-    bool in_memory;
-    bool settling;
-    bool stop_phase; /* the timer is the stop grace's end */
-};
-
-struct notice_record {
-    struct chain of_session;
-    uint64_t number;
-    uint32_t operation;
-    enum notice_kind kind;
-};
-
-struct armed {
-    struct timer timer;
-    uint32_t key;
-    uint32_t cause;
-};
-
-struct session {
-    struct hash_link by_number;
-    uint64_t number;
-    uint8_t secret[SECRET_BYTES];
-    struct timer timer; /* silence while bound, then the grace's end */
-    uint64_t heard_ms;
-    uint32_t heartbeat_ms;
-    uint32_t space;
-    uint32_t link; /* 0: unbound */
-    struct chain of_link;
-    struct chain of_dying;
-    struct chain of_polls; /* while poll_due */
-    struct chain_ends operations;
-    struct chain_ends notices;
-    struct chain_ends parked;
-    struct chain_ends remembered; /* by request id */
-    struct chain_ends passed; /* those that answered_below passed and that stay: see remembered.c */
-    uint64_t notice_number_last;
-    uint64_t answered_below;
-    uint64_t remembered_bytes;
-    uint32_t marks_count;
-    uint32_t poll; /* parked, 0: none */
-    uint32_t name_size;
-    bool in_grace;
-    bool dying;
-    bool poll_due;
-    uint8_t name[CLIENT_NAME_BYTES_MAX];
-};
-
-/* What is known of a request id: its answer, that it is parked, or (neither) that it is a read which
- * answered_below had passed before it was decided: it is evaluated again until `answered` names it. */
-struct remembered {
-    struct hash_link by_id;
-    struct chain of_session; /* in remembered or passed */
-    uint64_t request_id;
-    uint64_t digest;
-    uint32_t session;
-    uint32_t parked;  /* while undecided */
-    uint32_t charged; /* bytes */
-    bool parked_once;
-    bool marks; /* a read that was passed and decided: nothing but its id is kept */
-    bool passed;
-    bool gives_way; /* passed after it was decided: kept while there is room */
-    bool named;     /* in `answered`: the answer is gone, the id must not be done again */
-    struct kept_bytes reply;
-};
-
-struct parked {
-    struct reply_to to;
-    struct timer timer;
-    struct chain of_holder; /* the session's, or the link's */
-    uint64_t request_id;
-    uint64_t session_number; /* echoed; 0 for none */
-    uint64_t after;          /* poll */
-    uint32_t session;        /* 0: of the link */
-    uint32_t link;           /* where session is 0 */
-    uint32_t remembered;
-    uint32_t ties; /* first, through tie.next_of_parked */
-    uint32_t ties_unmet;
-    enum op_kind kind;
-    uint8_t level;  /* cancel: wanted */
-    uint8_t until;  /* wait */
-    uint8_t answer; /* cancel: REQUESTED or ALREADY_REQUESTED */
-};
-
-/* Between a parked request and one operation it is about, until the request is answered. */
-struct tie {
-    struct chain of_operation;
-    uint64_t gen;
-    uint32_t operation;
-    uint32_t parked;
-    uint32_t next_of_parked;
-    uint8_t answer; /* cancel, of this gen */
-    bool met;       /* what the request waits for has come for this operation */
-};
-
-struct link {
-    struct hash_link by_address;
-    uint64_t address;
-    uint64_t paused_since_ms;
-    struct chain_ends sessions;
-    struct chain_ends parked;
-    uint32_t peer_size;
-    bool paused;
-    bool opened;
-    uint8_t peer[CAUSE_PEER_BYTES_MAX];
-};
-
-struct counters {
-    uint64_t frames;
-    uint64_t frames_refused;
-    uint64_t replies_repeated;
-    uint64_t ops[OP_END];
-    uint64_t answers[ANSWER_END];
-    uint64_t outcomes[OUTCOME_END];
-    uint64_t cancels_delivered;
-    uint64_t cancels_stopped;
-    uint64_t armed_used;
-    uint64_t armed_lapsed;
-    uint64_t sessions_lost;
-    uint64_t memory_dropped_early;
-};
+#include "registry/record.h"
 
 struct registry {
     struct limits limits;
@@ -233,24 +13,50 @@ struct registry {
     struct siphash_key secret_key;
     uint64_t secrets_made;
     uint64_t epoch;
+    uint64_t epoch_first; /* of the start: watchers' */
+    uint64_t gen_first;   /* of the start: a gen below is an earlier one */
+    uint64_t started_ms;
+    uint64_t recovery_end_ms; /* 0: there is none, or it is over */
+    uint64_t rights_version;
+    uint64_t journal_number; /* of the last record given */
+    uint64_t journal_kept;   /* of the last record kept */
+    uint64_t bulk_id;        /* of the last one */
+    uint64_t ticket;         /* of the last history asked for */
+    bool journal_failed;
     uint64_t counter_next;
     uint64_t gen_newest;
     uint64_t now_ms;
     bool shut_down;
 
     struct slab spaces, keys, operations, causes, notices, armed, sessions, remembered, parked,
-        ties, links;
+        ties, links, labels, label_uses, bulks, drains, recovered, held;
     struct hash_index spaces_by_name, keys_by_name, operations_by_gen, sessions_by_number,
-        remembered_by_id, links_by_address;
+        remembered_by_id, links_by_address, labels_by_name, recovered_by_gen, operations_by_parent,
+        bulks_by_target;
     struct byte_heap bytes;       /* keys and meta */
     struct byte_heap cause_bytes; /* sized so that no cancel is refused for its text */
     struct byte_heap reply_bytes;
+    struct byte_heap held_bytes;
+    struct watch_ring watch;
     struct timer_heap timers;
 
-    struct chain_ends memory; /* ended operations, first ended first */
-    struct chain_ends settle; /* operations whose ties have to be looked at */
-    struct chain_ends polls;  /* sessions whose poll can be answered */
-    struct chain_ends dying;  /* sessions whose operations have to go */
+    struct chain_ends memory;         /* ended operations, first ended first */
+    struct chain_ends settle;         /* operations whose ties have to be looked at */
+    struct chain_ends polls;          /* sessions whose poll can be answered */
+    struct chain_ends dying;          /* sessions whose operations have to go */
+    struct chain_ends bans;           /* operations whose children have to be looked at */
+    struct chain_ends running;        /* bulks that walk: BULKS_AT_ONCE at the most */
+    struct chain_ends bulks_waiting;  /* and those that will, where one of the others is done */
+    struct chain_ends bulks_all;      /* of BULK_DAEMON */
+    struct chain_ends drains_waiting; /* drains that are waited for */
+    struct chain_ends watched;        /* namespaces whose watchers can be answered */
+    struct chain_ends unacknowledged; /* cancels, in the order of their cancel */
+    struct chain_ends holding;        /* answers, in order */
+    uint32_t drain_cause;             /* while the daemon is drained; 0: it is not */
+    bool drains_due;                  /* one of them may be over */
+    uint32_t drains_left;             /* those at the front that have to be looked at */
+    uint64_t ban_number;              /* the last one given: see tree.c */
+    uint32_t bans_walk_left;          /* detach: ancestors that this frame may still look at */
 
     uint64_t memory_gap_until_ms; /* until then an arm could poison: see cancel.c */
     uint64_t remembered_bytes;
@@ -262,10 +68,12 @@ struct registry {
 
     uint8_t reply[FRAME_BYTES_MAX];      /* of the frame being applied */
     uint8_t late_reply[FRAME_BYTES_MAX]; /* of a parked request, maybe meanwhile */
+    uint8_t refusal[256];                /* of an answer that the journal did not keep */
     struct gen_result gens[KEY_GENS_MAX];
     struct notice notice_items[NOTICES_MAX];
     struct operation_info info_items[PAGE_ITEMS_MAX];
     struct armed_key armed_items[PAGE_ITEMS_MAX];
+    struct event event_items[PAGE_ITEMS_MAX];
     struct stat_row stat_items[STATS_MAX];
 };
 
@@ -287,6 +95,12 @@ RECORD_AT(remembered, remembered_at, remembered)
 RECORD_AT(parked, parked_at, parked)
 RECORD_AT(tie, tie_at, ties)
 RECORD_AT(link, link_at, links)
+RECORD_AT(label, label_at, labels)
+RECORD_AT(label_use, label_use_at, label_uses)
+RECORD_AT(bulk, bulk_at, bulks)
+RECORD_AT(drain, drain_at, drains)
+RECORD_AT(recovered, recovered_at, recovered)
+RECORD_AT(held, held_at, held)
 #undef RECORD_AT
 
 /* Time never goes back here, though registry_advance() may be 1 ms behind. */
@@ -328,6 +142,9 @@ struct request {
     bool exhausted;  /* no room for a result: this op and all later ones are not applied */
     bool parked;     /* the answer comes later */
     bool closing;    /* a close was among the ops */
+    bool tells;      /* a cancel is told of: the answer waits for the journal */
+    uint64_t walked; /* operations that counts have looked at */
+    struct principal principal; /* open: whose session it is to be */
 };
 
 /* Encodes a result; false where it does not fit: then nothing may be applied. */
@@ -340,6 +157,10 @@ void request_tell(struct request *q, const struct result *result);
 MUST_CHECK bool request_answer(struct request *q, enum answer answer);
 void request_full(struct request *q, const char *limit);
 void request_field_error(struct request *q, const char *field, const char *text);
+void request_refuse(struct request *q, const struct error *error); /* this op alone */
+/* Whether a result of so many bytes fits; where not, nothing may be applied. For what has to be applied
+ * before its answer is known. */
+MUST_CHECK bool request_has_room(struct request *q, size_t bytes);
 
 /* ---- the files, one block each ---- */
 
@@ -349,6 +170,7 @@ uint32_t space_find(const struct registry *r, struct bytes name);
 uint32_t space_take(struct registry *r,
                     struct bytes name); /* finds or makes, +1 reference; 0: full */
 void space_give(struct registry *r, uint32_t space);
+struct space_limits space_limits_of(const struct registry *r, uint32_t space, struct bytes name);
 
 /* key.c */
 struct bytes key_name(const struct registry *r, uint32_t key);
@@ -378,18 +200,27 @@ void operation_delivered(struct registry *r, uint32_t operation);
 void operation_release(struct registry *r,
                        uint32_t operation); /* frees it where nothing holds it */
 void operation_ttl_set(struct registry *r, uint32_t operation, uint64_t ttl_ms);
+void operation_ttl_replan(struct registry *r, uint32_t operation); /* on_expiry or grace is new */
 void operation_expire(struct registry *r, uint32_t operation);
 struct operation_info operation_describe(const struct registry *r, uint32_t operation);
-uint64_t gen_next(struct registry *r); /* 0: no epoch to be had */
+void operation_own(struct registry *r, uint32_t operation,
+                   uint32_t session); /* of one without an owner */
+uint32_t operation_make_of(struct registry *r, uint32_t key, uint32_t owner,
+                           uint64_t gen); /* under a gen of an earlier start */
+uint64_t gen_next(struct registry *r);    /* 0: no epoch to be had */
 
 /* The registry's answer to "by key and gen": see the contract. */
 struct found {
     uint32_t key;       /* 0: unknown */
     uint32_t operation; /* live or remembered; 0: see answer */
-    enum answer answer; /* STALE_EPOCH, STALE_GEN or NOT_FOUND where operation is 0 */
+    enum answer answer; /* STALE_EPOCH, STALE_GEN, NOT_FOUND or RECOVERING where operation is 0 */
     uint64_t gen;       /* STALE_GEN */
 };
 struct found find_by_gen(struct request *q, const struct op *op);
+struct found find_known(struct request *q, const struct op *op); /* the same, never RECOVERING */
+void request_tell_found(struct request *q, const struct found *found); /* where operation is 0 */
+uint32_t find_live(struct request *q,
+                   const struct op *op); /* finish.c: where it is not live, 0, and it is answered */
 struct found find_newest(struct request *q,
                          const struct op *op); /* current, else newest remembered */
 struct found find_key(struct request *q,
@@ -451,27 +282,174 @@ void serve_close(struct request *q, const struct op *op);
 
 /* session.c: links */
 uint32_t link_find(const struct registry *r, uint64_t address);
-struct bytes link_peer(const struct registry *r, uint32_t link);
+
+/* label.c: the labels of an operation. Every change of its state tells them. */
+const char *labels_full(const struct registry *r, struct bytes space, struct labels labels);
+size_t labels_bytes(const struct registry *r, struct bytes space,
+                    struct labels labels); /* that keeping them takes of `bytes` */
+void labels_keep(struct registry *r, uint32_t operation, struct labels labels);
+void labels_state(struct registry *r, uint32_t operation, enum state from, enum state to);
+void labels_free(struct registry *r, uint32_t operation);
+bool labels_match(const struct registry *r, uint32_t operation, struct labels labels);
+uint32_t label_find(const struct registry *r, uint32_t space, struct bytes name);
+struct bytes label_name(const struct registry *r, uint32_t label);
+uint32_t label_take(struct registry *r, struct bytes space,
+                    struct bytes name); /* finds or makes, +1 reference; room was checked */
+void label_give(struct registry *r, uint32_t label);
+
+/* bulk_serve.c: a cancel whose target is no key */
+void serve_bulk(struct request *q, const struct op *op);
+bool bulk_is(const struct op *op);
+struct result bulk_describe(struct registry *r, const struct bulk *bulk); /* its gens: r->gens */
+
+/* bulk.c */
+uint32_t bulk_start(struct request *q, const struct journal_record *selector,
+                    const struct cause *cause); /* room was checked */
+uint32_t bulk_cover(struct request *q, uint32_t key, uint64_t after_gen,
+                    uint32_t cause); /* a keyed cancel of the recovery time */
+bool bulk_recover(struct registry *r, const struct journal_record *record);
+/* The cause of the earliest bulk that covers an operation that is being adopted; 0: none. `earlier`: of those of an
+ * earlier run, else of those of this one. */
+uint32_t bulk_cause_for(const struct registry *r, uint32_t operation, uint64_t previous_session,
+                        bool earlier);
+/* It leaves the chain of its namespace (BULK_SPACE) or of its owner (BULK_OWNER): cursors go on. */
+void bulk_passes(struct registry *r, uint32_t operation, enum bulk_scope chain);
+void bulk_use_passes(struct registry *r, uint32_t label_use);
+void bulk_records(struct registry *r, uint32_t bulk,
+                  uint32_t operation); /* on its own, where the bulk's record would not find it */
+void bulk_counts(struct registry *r, uint32_t bulk,
+                 uint32_t operation);                     /* cancelled with its cause */
+void bulk_cause_gone(struct registry *r, uint32_t bulk);  /* no operation has its cause any more */
+void bulk_parked_gone(struct registry *r, uint32_t bulk); /* nobody waits for it any more */
+void bulks_step(struct registry *r, uint32_t *budget);
+const char *bulk_full(const struct registry *r, const struct journal_record *selector);
+
+/* bulk_run.c */
+void bulk_run(struct registry *r, uint32_t bulk);
+void bulk_done(struct registry *r, uint32_t bulk); /* bulk.c: it has walked to its end */
+void check_bulk_runs(const struct registry *r);
+
+/* drain.c */
+void serve_drain(struct request *q, const struct op *op);
+void serve_undrain(struct request *q, const struct op *op);
+uint32_t drain_cause_of(const struct registry *r, uint32_t space, uint32_t session); /* 0: none */
+void drain_session_gone(struct registry *r, uint32_t session);
+void drain_parked_gone(struct registry *r, uint32_t drain);
+void drain_bulk_done(struct registry *r, uint32_t bulk);
+void drain_describe(struct registry *r, uint32_t parked,
+                    struct result *result); /* at the deadline */
+void drains_answer(struct registry *r, uint32_t *budget);
+
+/* tree.c: parents and children. */
+enum answer tree_check(struct request *q, const struct op *op, struct result *result);
+void tree_tie(struct registry *r, uint32_t operation, uint64_t parent_gen);
+uint32_t tree_birth_cause(struct request *q, uint64_t parent_gen); /* a reference; 0: none */
+void tree_adopted(struct registry *r, uint32_t operation);         /* children that wait for it */
+void tree_cancelled(struct registry *r, uint32_t operation);
+void tree_ended(struct registry *r, uint32_t operation);
+void tree_free(struct registry *r, uint32_t operation); /* the operation goes */
+bool tree_holds(const struct registry *r, uint32_t operation);
+uint64_t tree_parent_gen(const struct registry *r, uint32_t operation); /* as it is shown */
+void tree_step(struct registry *r, uint32_t *budget);
+void serve_detach(struct request *q, const struct op *op);
+
+/* watch.c */
+bool watch_init(struct registry *r);
+void watch_fini(struct registry *r);
+void watch_note(struct registry *r, uint32_t operation); /* its state is new */
+void watch_parked_gone(struct registry *r, uint32_t parked);
+void watch_answer_empty(struct registry *r, uint32_t parked);
+void watchers_answer(struct registry *r, uint32_t *budget);
+void serve_watch(struct request *q, const struct op *op);
+
+/* unacknowledged.c: cancels that their owner has not acknowledged, and how long it all takes. */
+void unacknowledged_add(struct registry *r, uint32_t operation);
+void unacknowledged_remove(struct registry *r, uint32_t operation);
+void histogram_add(uint64_t buckets[HISTOGRAM_BUCKETS], uint64_t ms);
+
+/* journal.c: records, and the answers that wait for them. */
+void journal_cancel(struct registry *r, uint32_t operation); /* where it is not recorded yet */
+void journal_end(struct registry *r, uint32_t operation, bool by_owner);
+void journal_arm(struct registry *r, uint32_t armed, uint64_t ttl_ms);
+void journal_arm_used(struct registry *r, uint32_t armed, uint32_t operation);
+void journal_arm_gone(struct registry *r, uint32_t armed);
+void journal_bulk(struct registry *r, uint32_t bulk);
+void journal_bulk_done(struct registry *r, uint32_t bulk);
+void journal_bulk_settled(struct registry *r, uint32_t bulk);
+bool journal_is_full(const struct registry *r); /* nothing may be done that has to be recorded */
+bool journal_is_there(const struct registry *r);
+/* A reply on its way out. */
+struct outgoing {
+    const struct reply_to *to;
+    struct reply_head head; /* its own, for a refusal in its place */
+    struct bytes reply;
+    uint64_t journal_number; /* the record that it has to wait for; 0: it tells of no cancel */
+    uint32_t remembered;     /* where it is kept for a repeat; 0: nowhere */
+};
+
+/* Sends it, or holds it back until the journal has what it tells of. */
+void reply_send(struct registry *r, const struct outgoing *out);
+bool result_tells(const struct result *result);
+
+/* history.c */
+void serve_history(struct request *q, const struct op *op);
+void history_late(struct result *result); /* the journal did not answer in time */
+
+/* adopt.c and recovery.c */
+void serve_adopt(struct request *q, const struct op *op);
+bool is_recovering(const struct registry *r);
+bool is_earlier(const struct registry *r, uint64_t gen);
+void request_recovering(struct request *q);
+uint32_t recovery_retry_ms(const struct registry *r);
+uint32_t recovered_cause(const struct registry *r, uint64_t gen); /* 0: none */
+void recovered_take(struct registry *r, uint64_t gen);            /* its operation is here */
+void recovery_expire(struct registry *r, uint64_t now_ms);
+
+/* right.c: who asks, and whether it may. */
+void principal_set(struct principal *principal, struct bytes name);
+struct bytes principal_name(const struct principal *principal);
+bool request_may(struct request *q, const struct op *op);
+struct bytes request_peer(const struct request *q); /* for the cause */
 
 /* the other handlers */
 void serve_store(struct request *q, const struct op *op);
+const char *store_full(const struct request *q, const struct op *op, uint32_t key);
 void serve_cancel(struct request *q, const struct op *op);
 void serve_delete(struct request *q, const struct op *op);
 void serve_touch(struct request *q, const struct op *op);
 void serve_wait(struct request *q, const struct op *op);
 void serve_get(struct request *q, const struct op *op);
 void serve_list(struct request *q, const struct op *op);
+/* query.c: pages. What of a reply's room the items of a page may take, and one more of them, in
+ * r->info_items; false where it has no room. */
+size_t page_room(size_t room);
+bool page_add(struct registry *r, struct result *page, size_t *room, uint32_t index);
 void serve_count(struct request *q, const struct op *op);
 void serve_ping(struct request *q, const struct op *op);
 void serve_stats(struct request *q, const struct op *op);
 
 /* cancel.c: what a parked cancel answers now */
 void cancel_describe(struct registry *r, uint32_t parked, struct result *result);
+/* The canceller's word, and ours for who it is. */
+struct cause cancel_cause(const struct request *q, const struct op *op);
 /* wait.c */
 void wait_describe(const struct registry *r, uint32_t operation, enum until until,
                    struct result *result);
 
+/* stats.c: a request met the bound of that name. */
+void limit_reached(struct registry *r, const char *limit);
+
+/* Every invariant of a file's own: registry_check() calls them. */
+void check_labels(const struct registry *r);
+void check_bulks(const struct registry *r);
+void check_drains(const struct registry *r);
+void check_unacknowledged(const struct registry *r);
+void check_tree(const struct registry *r);
+void check_watch(const struct registry *r);
+void check_held(const struct registry *r);
+
 /* check_op.c: the fields of an op; an error with its field where one is out of range */
 struct error op_check(const struct registry *r, const struct op *op);
+struct error labels_check(struct labels labels);
 
 #endif

@@ -24,10 +24,12 @@ void serve_wait(struct request *q, const struct op *op)
 {
     struct registry *r = q->r;
     struct found found = find_newest(q, op);
-    struct result result = {.answer = found.answer, .gen = found.gen};
-    if (found.operation != 0) {
-        wait_describe(r, found.operation, (enum until) op->as.wait.until, &result);
+    if (found.operation == 0) {
+        request_tell_found(q, &found);
+        return;
     }
+    struct result result;
+    wait_describe(r, found.operation, (enum until) op->as.wait.until, &result);
     if (result.answer != ANSWER_TIMED_OUT || op->as.wait.deadline_ms == 0) {
         request_tell(q, &result);
         return;

@@ -13,6 +13,7 @@
 
 static const char ipc_scheme[] = "ipc://";
 static const char tcp_scheme[] = "tcp://";
+static const char tls_scheme[] = "tls+tcp://";
 static const char rep_prefix[] = "rep+";
 
 #define HOST_BYTES_MAX 255
@@ -39,16 +40,15 @@ static bool path_check(const char *url, size_t rest, struct refusal *refusal)
 
     if (path[0] != '/') {
         return refuse(refusal, REFUSAL_ADDRESS_MALFORMED,
-                      "--listen %s: the path has to be absolute, as in ipc:///run/canceld.sock",
-                      url);
+                      "the path has to be absolute, as in ipc:///run/canceld.sock");
     }
     if (size > ADDRESS_PATH_BYTES_MAX) {
         return refuse(refusal, REFUSAL_ADDRESS_TOO_LONG,
-                      "--listen: the path of a socket has %d bytes at most, this one has %zu: %s",
-                      ADDRESS_PATH_BYTES_MAX, size, path);
+                      "the path of a socket has %d bytes at most, this one has %zu",
+                      ADDRESS_PATH_BYTES_MAX, size);
     }
     if (path[size - 1] == '/') {
-        return refuse(refusal, REFUSAL_ADDRESS_MALFORMED, "--listen %s: that is a directory", url);
+        return refuse(refusal, REFUSAL_ADDRESS_MALFORMED, "that is a directory");
     }
     return true;
 }
@@ -120,7 +120,7 @@ static bool is_loopback(const struct sockaddr *address)
 
 /* Every address that the name stands for has to be a loopback one: which of them is listened on is
  * the transport's choice. */
-static bool host_check_loopback(const char *host, const char *url, struct refusal *refusal)
+static bool host_check_loopback(const char *host, struct refusal *refusal)
 {
     const struct addrinfo hints = {.ai_socktype = SOCK_STREAM};
     struct addrinfo *found = NULL;
@@ -130,8 +130,8 @@ static bool host_check_loopback(const char *host, const char *url, struct refusa
     if (host[0] == '\0' || strcmp(host, "*") == 0) {
         all_loopback = false;
     } else if ((failure = getaddrinfo(host, NULL, &hints, &found)) != 0) {
-        return refuse(refusal, REFUSAL_ADDRESS_UNKNOWN_HOST, "--listen %s: the host %s: %s", url,
-                      host, gai_strerror(failure));
+        return refuse(refusal, REFUSAL_ADDRESS_UNKNOWN_HOST, "the host %s: %s", host,
+                      gai_strerror(failure));
     }
     for (const struct addrinfo *info = found; info != NULL; info = info->ai_next) {
         all_loopback = all_loopback && is_loopback(info->ai_addr);
@@ -141,28 +141,27 @@ static bool host_check_loopback(const char *host, const char *url, struct refusa
     }
     if (!all_loopback) {
         return refuse(refusal, REFUSAL_ADDRESS_NOT_LOOPBACK,
-                      "--listen %s would let other machines in, and anyone who connects may "
-                      "cancel anything: say --insecure-tcp if you mean it",
-                      url);
+                      "it would let other machines in, unencrypted and whoever they are: say "
+                      "--insecure-tcp if you mean it, or use tls+tcp://");
     }
     return true;
 }
 
-static bool tcp_check(const char *url, size_t rest, bool insecure_tcp, struct refusal *refusal)
+static bool tcp_check(const struct address *address, const char *url, bool insecure_tcp,
+                      struct refusal *refusal)
 {
     struct host_port split;
 
-    if (!host_port_split(url + rest, &split) || !port_is_good(split.port)) {
+    if (!host_port_split(url + address->rest, &split) || !port_is_good(split.port)) {
         return refuse(refusal, REFUSAL_ADDRESS_MALFORMED,
-                      "--listen %s: a TCP address is tcp://HOST:PORT, or tcp://[IPV6]:PORT, with "
-                      "a port of 0 to 65535",
-                      url);
+                      "a TCP address is tcp://HOST:PORT, or tcp://[IPV6]:PORT, with a port of 0 to "
+                      "65535");
     }
     if (strlen(url) > ADDRESS_URL_BYTES_MAX) {
-        return refuse(refusal, REFUSAL_ADDRESS_TOO_LONG,
-                      "--listen %s: an address has %d bytes at most", url, ADDRESS_URL_BYTES_MAX);
+        return refuse(refusal, REFUSAL_ADDRESS_TOO_LONG, "an address has %d bytes at most",
+                      ADDRESS_URL_BYTES_MAX);
     }
-    return insecure_tcp || host_check_loopback(split.host, url, refusal);
+    return address->kind == ADDRESS_TLS || insecure_tcp || host_check_loopback(split.host, refusal);
 }
 
 /* ---- all ---- */
@@ -180,6 +179,10 @@ static size_t scheme_size(const char *url, enum address_kind *kind_out)
         *kind_out = ADDRESS_TCP;
         return prefix_size + strlen(tcp_scheme);
     }
+    if (begins_with(url, tls_scheme)) {
+        *kind_out = ADDRESS_TLS;
+        return strlen(tls_scheme);
+    }
     return 0;
 }
 
@@ -191,15 +194,15 @@ bool address_parse(const char *url, bool insecure_tcp, struct address *address_o
     address.rest = scheme_size(url, &address.kind);
     if (address.rest == 0) {
         return refuse(refusal, REFUSAL_ADDRESS_SCHEME,
-                      "--listen %s: the address has to begin with ipc:// or tcp://", url);
+                      "the address has to begin with ipc://, tcp:// or tls+tcp://");
     }
     /* It goes into the ready line, where a line break would be a lie. */
     if (!utf8_is_text(bytes_of_string(url))) {
         return refuse(refusal, REFUSAL_ADDRESS_MALFORMED,
-                      "--listen: the address is no UTF-8, or holds a control character");
+                      "the address is no UTF-8, or holds a control character");
     }
     if (address.kind == ADDRESS_IPC ? !path_check(url, address.rest, refusal)
-                                    : !tcp_check(url, address.rest, insecure_tcp, refusal)) {
+                                    : !tcp_check(&address, url, insecure_tcp, refusal)) {
         return false;
     }
     memcpy(address.url, url, strlen(url) + 1);
@@ -212,6 +215,7 @@ bool address_default(const struct environment *environment, struct address *addr
 {
     /* Longer than any address: what is too long is refused by its length, not cut. */
     char url[8192];
+    struct refusal reason;
     enum address_directory directory = ADDRESS_DIRECTORY_THEIRS;
     const char *tmp_dir = environment->tmp_dir != NULL ? environment->tmp_dir : "/tmp";
 
@@ -225,8 +229,8 @@ bool address_default(const struct environment *environment, struct address *addr
                         (uintmax_t) environment->uid);
         directory = ADDRESS_DIRECTORY_PRIVATE;
     }
-    if (!address_parse(url, false, address_out, refusal)) {
-        return false;
+    if (!address_parse(url, false, address_out, &reason)) {
+        return refuse(refusal, reason.code, "the default address %.150s: %s", url, reason.text);
     }
     address_out->directory = directory;
     return true;

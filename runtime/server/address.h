@@ -14,7 +14,7 @@
 #define ADDRESS_PATH_BYTES_MAX 107
 #define ADDRESS_URL_BYTES_MAX 159
 
-enum address_kind { ADDRESS_IPC, ADDRESS_TCP };
+enum address_kind { ADDRESS_IPC, ADDRESS_TCP, ADDRESS_TLS };
 
 /* Who has to make the directory of a socket. */
 enum address_directory {
@@ -30,10 +30,10 @@ struct address {
     size_t rest; /* where in url the path begins, or host and port */
 };
 
-/* ipc:///absolute/path or tcp://host:port, either with rep+ before it (see wire/endpoint.h). Any
- * host but a loopback one is refused unless `insecure_tcp`; a host that is a name is looked up for
- * that, which may take the resolver's time.
- */
+/* ipc:///absolute/path or tcp://host:port, either with rep+ before it (see wire/endpoint.h), or
+ * tls+tcp://host:port. Without TLS any host but a loopback one is refused unless `insecure_tcp`; a
+ * host that is a name is looked up for that, which may take the resolver's time. The sentence of a
+ * refusal does not repeat the URL. */
 MUST_CHECK bool address_parse(const char *url, bool insecure_tcp, struct address *address_out,
                               struct refusal *refusal);
 

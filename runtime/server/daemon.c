@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 #include "server/daemon.h"
 
+#include "server/clean_stop.h"
 #include "server/descriptors.h"
 #include "server/epoch.h"
+#include "server/rights_load.h"
 #include "server/socket_file.h"
+#include "server/tls_files.h"
 #include "wire/service.h"
 
 #include <errno.h>
@@ -31,9 +34,12 @@ struct daemon {
     struct socket_file files[OPTIONS_ADDRESSES_MAX];
     size_t files_count;
     struct epoch epoch;
+    struct rights *rights; /* until the service has them */
     struct actor_system *system;
     struct actor_loop *loop;
+    struct journal *journal; /* NULL: none */
     struct service *service;
+    uint64_t recovery_ms;
     char ready_line[READY_LINE_BYTES];
 };
 
@@ -119,6 +125,17 @@ static bool epoch_start(struct daemon *daemon, struct refusal *refusal)
     return epoch_open(&daemon->epoch, directory, refusal);
 }
 
+/* Nobody can come back to a first epoch, and nobody does after a stop with nothing live. */
+static bool recovery_find(struct daemon *daemon, struct refusal *refusal)
+{
+    const struct epoch *epoch = &daemon->epoch;
+    bool is_clean = epoch->directory_fd >= 0 && clean_stop_take(epoch->directory_fd, epoch->number);
+
+    (void) refusal;
+    daemon->recovery_ms = is_clean || epoch->number == 1 ? 0 : daemon->options->recovery_ms;
+    return true;
+}
+
 /* On the owner thread, which does not log: a refusal shows as FULL{generations}. */
 static bool next_epoch(void *context, uint64_t *epoch_out)
 {
@@ -130,6 +147,115 @@ static bool next_epoch(void *context, uint64_t *epoch_out)
     }
     *epoch_out = epoch->number;
     return true;
+}
+
+/* ---- the journal ---- */
+
+static bool journal_refuse(enum status status, const char *error, struct refusal *refusal)
+{
+    enum refusal_code code = status == STATUS_IN_USE      ? REFUSAL_JOURNAL_LOCKED
+                             : status == STATUS_INVALID   ? REFUSAL_JOURNAL_DAMAGED
+                             : status == STATUS_NO_MEMORY ? REFUSAL_MEMORY
+                                                          : REFUSAL_JOURNAL;
+
+    return refuse(refusal, code, "%s", error);
+}
+
+static bool has_journal(const struct daemon *daemon)
+{
+    return daemon->options->state_dir != NULL && !daemon->options->ephemeral;
+}
+
+/* Before the epoch is raised: a supervisor that starts a second daemon again and again shall not use the
+ * epochs up. */
+static bool journal_probe(struct daemon *daemon, struct refusal *refusal)
+{
+    char error[JOURNAL_ERROR_BYTES] = "";
+    enum status status =
+        has_journal(daemon) ? journal_file_probe(daemon->options->state_dir, error) : STATUS_OK;
+
+    return status == STATUS_OK || journal_refuse(status, error, refusal);
+}
+
+/* Only where the directory was named: the default one may be shared, and then the epoch alone is
+ * kept there. */
+static bool journal_make(struct daemon *daemon, struct refusal *refusal)
+{
+    const struct options *options = daemon->options;
+    const struct journal_options journal = {
+        .file = {.directory = options->state_dir,
+                 .sync_power = options->sync_power,
+                 .epoch = daemon->epoch.number,
+                 .history_age_ms = options->history_age_ms,
+                 .history_bytes = options->history_bytes},
+        .bytes_max = daemon->limits.journal_bytes,
+        .wall_ms = epoch_wall_ms,
+    };
+    char error[JOURNAL_ERROR_BYTES] = "";
+    enum status status;
+
+    if (!has_journal(daemon)) {
+        return true;
+    }
+    status = journal_open(daemon->system, &journal, &daemon->journal, error);
+    return status == STATUS_OK || journal_refuse(status, error, refusal);
+}
+
+static bool journal_recover(struct daemon *daemon, struct refusal *refusal)
+{
+    char error[JOURNAL_ERROR_BYTES] = "";
+    enum status status = service_recover(daemon->service, error);
+
+    return status == STATUS_OK || journal_refuse(status, error, refusal);
+}
+
+static bool journal_run(struct daemon *daemon, struct refusal *refusal)
+{
+    enum status status = daemon->journal == NULL ? STATUS_OK : journal_start(daemon->journal);
+
+    return status == STATUS_OK ||
+           refuse(refusal, REFUSAL_SYSTEM, "the journal's thread cannot be started: %s",
+                  status_text(status));
+}
+
+/* Keeps what is left, now that the owner's loop has ended. */
+static bool journal_finish(struct daemon *daemon)
+{
+    char error[JOURNAL_ERROR_BYTES] = "";
+
+    if (daemon->journal == NULL || journal_stop(daemon->journal, error)) {
+        return true;
+    }
+    log_write(daemon->log, LOG_LEVEL_ERROR, "%s", error);
+    return false;
+}
+
+/* ---- the rights ---- */
+
+static bool rights_read(struct daemon *daemon, struct refusal *refusal)
+{
+    bool is_open = false;
+
+    if (!rights_load(daemon->options, &daemon->rights, refusal)) {
+        return false;
+    }
+    for (size_t i = 0; i < daemon->options->addresses_count; i++) {
+        is_open = is_open || daemon->options->addresses[i].kind == ADDRESS_TLS;
+    }
+    if (is_open && rights_are_off(daemon->rights)) {
+        log_write(daemon->log, LOG_LEVEL_WARN,
+                  "there is no rule: everybody who connects by TLS may do everything");
+    }
+    return true;
+}
+
+bool daemon_rights_set(struct daemon *daemon, struct rights *rights, struct refusal *refusal)
+{
+    enum status status = service_rights_set(daemon->service, rights);
+
+    return status == STATUS_OK ||
+           refuse(refusal, REFUSAL_SYSTEM, "the owner does not take new rights: %s",
+                  status_text(status));
 }
 
 /* ---- the service ---- */
@@ -151,8 +277,11 @@ static bool service_make(struct daemon *daemon, struct refusal *refusal)
         .limits = daemon->limits,
         .epoch = daemon->epoch.number,
         .counter_first = daemon->epoch.counter_first,
+        .recovery_ms = daemon->recovery_ms,
+        .journal = daemon->journal,
         .next_epoch = next_epoch,
         .next_epoch_context = &daemon->epoch,
+        .rights = rights_port(daemon->rights),
     };
     enum status status;
 
@@ -161,13 +290,15 @@ static bool service_make(struct daemon *daemon, struct refusal *refusal)
         return false;
     }
     status = service_new(daemon->loop, &config, &daemon->service);
+    daemon->rights = status == STATUS_OK ? NULL : daemon->rights;
     return status == STATUS_OK ||
            refuse(refusal, REFUSAL_MEMORY,
                   "the tables cannot be had (%s): lower --limit-operations or --limit-bytes",
                   status_text(status));
 }
 
-static bool service_open(struct daemon *daemon, struct refusal *refusal)
+static bool service_listen_all(struct daemon *daemon, const struct endpoint_tls *tls,
+                               struct refusal *refusal)
 {
     const struct socket_access *access = &daemon->options->access;
     char error[ENDPOINT_ERROR_BYTES] = "";
@@ -175,6 +306,7 @@ static bool service_open(struct daemon *daemon, struct refusal *refusal)
     for (size_t i = 0; i < daemon->options->addresses_count; i++) {
         const struct endpoint_options endpoint = {
             .url = daemon->options->addresses[i].url,
+            .tls = tls,
             .ipc_mode = access->mode,
             .ipc_gid = access->has_group ? (int64_t) access->group : -1,
             .unlink_stale = true,
@@ -186,6 +318,19 @@ static bool service_open(struct daemon *daemon, struct refusal *refusal)
         }
     }
     return true;
+}
+
+static bool service_open(struct daemon *daemon, struct refusal *refusal)
+{
+    struct tls_files files;
+    bool is_open;
+
+    if (!tls_files_read(&daemon->options->tls, &files, refusal)) {
+        return false;
+    }
+    is_open = service_listen_all(daemon, tls_files_endpoint(&files), refusal);
+    tls_files_fini(&files);
+    return is_open;
 }
 
 static bool loop_make(struct daemon *daemon, struct refusal *refusal)
@@ -228,7 +373,9 @@ static void ready_line_write(struct daemon *daemon)
 
 /* In this order, as the header says; each step refuses for itself. */
 static bool (*const steps[])(struct daemon *daemon, struct refusal *refusal) = {
-    connections_fit, files_claim, epoch_start, loop_make, service_make, service_open, loop_start,
+    rights_read,   connections_fit, files_claim,  journal_probe, epoch_start,
+    recovery_find, loop_make,       journal_make, service_make,  journal_recover,
+    service_open,  journal_run,     loop_start,
 };
 
 /* Takes a daemon that stands at any step. */
@@ -237,10 +384,12 @@ static void daemon_give_back(struct daemon *daemon)
     if (daemon->loop != NULL) {
         actor_loop_stop(daemon->loop, false);
     }
+    journal_close(daemon->journal);
     service_free(daemon->service);
     actor_system_free(daemon->system);
     files_release(daemon);
     epoch_close(&daemon->epoch);
+    rights_free(daemon->rights);
     free(daemon);
 }
 
@@ -278,9 +427,16 @@ const char *daemon_ready_line(const struct daemon *daemon)
 
 void daemon_stop(struct daemon *daemon)
 {
-    if (service_shut_down(daemon->service) != STATUS_OK) {
+    bool is_orderly = service_shut_down(daemon->service) == STATUS_OK;
+
+    if (!is_orderly) {
         log_write(daemon->log, LOG_LEVEL_WARN,
                   "the last answers could not be sent in time: some clients will ask again");
+    }
+    actor_loop_stop(daemon->loop, false);
+    is_orderly = journal_finish(daemon) && is_orderly;
+    if (is_orderly && daemon->epoch.directory_fd >= 0 && service_is_idle(daemon->service)) {
+        clean_stop_leave(daemon->epoch.directory_fd, daemon->epoch.number);
     }
     daemon_give_back(daemon);
 }

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #include "server/epoch.h"
 
+#include "base/lock_file.h"
 #include "base/siphash.h"
 #include "server/directory.h"
-#include "server/lock_file.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -20,6 +20,11 @@ static const char *const level_texts[] = {
 
 static const char *const format_texts[] = {"text", "json"};
 
+const char *log_level_text(enum log_level level)
+{
+    return level_texts[level];
+}
+
 static bool word_find(const char *const *words, size_t words_count, const char *text,
                       size_t *index_out)
 {

@@ -55,6 +55,9 @@ void log_init(struct log *log, int fd, enum log_level level, enum log_format for
 __attribute__((format(printf, 3, 4))) void log_write(struct log *log, enum log_level level,
                                                      const char *format, ...);
 
+/* "info": static storage. */
+const char *log_level_text(enum log_level level);
+
 /* "info" gives LOG_LEVEL_INFO, "json" gives LOG_FORMAT_JSON. False for what is none. */
 MUST_CHECK bool log_level_parse(const char *text, enum log_level *level_out);
 MUST_CHECK bool log_format_parse(const char *text, enum log_format *format_out);

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 #include "server/options.h"
 
+#include "server/config_file.h"
+#include "server/setting.h"
+
 #include <argp.h>
 #include <errno.h>
-#include <grp.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -15,158 +17,20 @@
 #define KEY_FLAGS 1000
 #define KEY_LIMITS 2000
 
+/* More than setting.c has. */
+#define SETTINGS_MAX 64
+
 /* What the parser ends with when --help or --version ended it. */
 #define ENDED_BY_PRINTING ECANCELED
 
+/* The words are read twice: first for --config alone, then, with what that file says in place, for
+ * all the rest. */
+enum pass { PASS_CONFIG, PASS_ALL };
+
 struct parse {
-    const struct environment *environment;
-    struct options options;
-    struct refusal *refusal;
-    const char *listen[OPTIONS_ADDRESSES_MAX];
-    size_t listen_count;
-    bool insecure_tcp;
-    bool mode_given;
+    struct draft draft;
+    enum pass pass;
 };
-
-/* ---- the flags ---- */
-
-static bool listen_take(struct parse *parse, const char *value)
-{
-    for (size_t i = 0; i < parse->listen_count; i++) {
-        if (strcmp(parse->listen[i], value) == 0) {
-            return refuse(parse->refusal, REFUSAL_OPTION, "--listen %s is given twice", value);
-        }
-    }
-    if (parse->listen_count == OPTIONS_ADDRESSES_MAX) {
-        return refuse(parse->refusal, REFUSAL_OPTION, "--listen: %d addresses at most",
-                      OPTIONS_ADDRESSES_MAX);
-    }
-    parse->listen[parse->listen_count++] = value;
-    return true;
-}
-
-static bool insecure_tcp_take(struct parse *parse, const char *value)
-{
-    (void) value;
-    parse->insecure_tcp = true;
-    return true;
-}
-
-static bool ipc_mode_take(struct parse *parse, const char *value)
-{
-    mode_t mode = 0;
-    size_t size = strlen(value);
-
-    if (size < 3 || size > 4 || strspn(value, "01234567") != size || (size == 4 && *value != '0')) {
-        return refuse(parse->refusal, REFUSAL_OPTION,
-                      "--ipc-mode %s: a mode is octal, 000 to 0777, as in 0660", value);
-    }
-    for (; *value != '\0'; value++) {
-        mode = mode * 8 + (mode_t) (*value - '0');
-    }
-    parse->options.access.mode = mode;
-    parse->mode_given = true;
-    return true;
-}
-
-/* Digits alone, without sign, space or overflow: what strtoull would wave through is refused. */
-static bool number_read(const char *text, uint64_t *value_out)
-{
-    uint64_t value = 0;
-
-    if (*text == '\0' || strspn(text, "0123456789") != strlen(text)) {
-        return false;
-    }
-    for (; *text != '\0'; text++) {
-        uint64_t digit = (uint64_t) (*text - '0');
-
-        if (value > (UINT64_MAX - digit) / 10) {
-            return false;
-        }
-        value = value * 10 + digit;
-    }
-    *value_out = value;
-    return true;
-}
-
-static bool ipc_group_take(struct parse *parse, const char *value)
-{
-    const struct group *group = getgrnam(value);
-    uint64_t number;
-
-    if (group != NULL) {
-        parse->options.access.group = group->gr_gid;
-    } else if (number_read(value, &number) && number < (gid_t) -1) {
-        parse->options.access.group = (gid_t) number;
-    } else {
-        return refuse(parse->refusal, REFUSAL_OPTION, "--ipc-group %s: there is no such group",
-                      value);
-    }
-    parse->options.access.has_group = true;
-    return true;
-}
-
-static bool state_dir_take(struct parse *parse, const char *value)
-{
-    if (value[0] == '\0') {
-        return refuse(parse->refusal, REFUSAL_OPTION, "--state-dir is empty");
-    }
-    parse->options.state_dir = value;
-    return true;
-}
-
-static bool ephemeral_take(struct parse *parse, const char *value)
-{
-    (void) value;
-    parse->options.ephemeral = true;
-    return true;
-}
-
-static bool log_level_take(struct parse *parse, const char *value)
-{
-    return log_level_parse(value, &parse->options.log_level) ||
-           refuse(parse->refusal, REFUSAL_OPTION,
-                  "--log-level %s: a level is error, warn, info or debug", value);
-}
-
-static bool log_format_take(struct parse *parse, const char *value)
-{
-    return log_format_parse(value, &parse->options.log_format) ||
-           refuse(parse->refusal, REFUSAL_OPTION, "--log-format %s: a format is text or json",
-                  value);
-}
-
-struct flag {
-    const char *name;
-    const char *value_name; /* NULL: it takes none */
-    const char *doc;
-    bool (*take)(struct parse *parse, const char *value);
-};
-
-static const struct flag flags[] = {
-    {"listen", "URL",
-     "Listen on ipc:///path/to/socket or tcp://HOST:PORT (port 0: any free one); may be repeated",
-     listen_take},
-    {"insecure-tcp", NULL,
-     "Let --listen name a TCP address that other machines can reach: without encryption, and with "
-     "no check of who connects",
-     insecure_tcp_take},
-    {"ipc-mode", "MODE", "Mode of the ipc sockets (default 0600, or 0660 with --ipc-group)",
-     ipc_mode_take},
-    {"ipc-group", "GROUP", "Group of the ipc sockets", ipc_group_take},
-    {"state-dir", "DIR",
-     "Where the epoch is kept, so that generations never come again (default: see below)",
-     state_dir_take},
-    {"ephemeral", NULL,
-     "Keep no state: the epoch is the minutes since 2026-01-01. A clock that is set back may then "
-     "bring generations again, and an old Stop could hit new work",
-     ephemeral_take},
-    {"log-level", "LEVEL", "error, warn, info (default) or debug", log_level_take},
-    {"log-format", "FORMAT", "text (default) or json, one object a line; to standard error",
-     log_format_take},
-};
-
-#define FLAGS_COUNT (sizeof flags / sizeof flags[0])
 
 static const char doc_before[] =
     "Keeps the operations in flight that may be cancelled, and tells the truth about each cancel."
@@ -184,8 +48,8 @@ static const char doc_before[] =
 
 /* argp reads these while it parses; nothing of them is kept. */
 struct rows {
-    struct argp_option options[FLAGS_COUNT + LIMITS_COUNT + 5];
-    char limit_names[LIMITS_COUNT][64];
+    struct argp_option options[SETTINGS_MAX + LIMITS_COUNT + 5];
+    char limit_names[LIMITS_COUNT][SETTING_NAME_BYTES];
     char limit_docs[LIMITS_COUNT][256];
     size_t count;
 };
@@ -196,22 +60,11 @@ static void rows_add(struct rows *rows, struct argp_option option)
     rows->options[rows->count++] = option;
 }
 
-/* limit_rows[i].name with dashes, behind "limit-". */
-static void limit_flag_name(size_t i, char *name, size_t room)
-{
-    int length = snprintf(name, room, "limit-%s", limit_rows[i].name);
-
-    ASSERT(length > 0 && (size_t) length < room);
-    for (; *name != '\0'; name++) {
-        *name = *name == '_' ? '-' : *name;
-    }
-}
-
 static void rows_add_limit(struct rows *rows, size_t i)
 {
     const struct limit_row *row = &limit_rows[i];
 
-    limit_flag_name(i, rows->limit_names[i], sizeof rows->limit_names[i]);
+    limit_flag_name(row, rows->limit_names[i]);
     (void) snprintf(rows->limit_docs[i], sizeof rows->limit_docs[i],
                     "%s (%" PRIu64 " to %" PRIu64 ", default %" PRIu64 ")", row->reason,
                     row->lowest, row->highest, row->default_value);
@@ -225,11 +78,11 @@ static void rows_add_limit(struct rows *rows, size_t i)
 static void rows_fill(struct rows *rows)
 {
     rows->count = 0;
-    for (size_t i = 0; i < FLAGS_COUNT; i++) {
-        rows_add(rows, (struct argp_option){.name = flags[i].name,
+    for (size_t i = 0; i < settings_count; i++) {
+        rows_add(rows, (struct argp_option){.name = settings[i].name,
                                             .key = KEY_FLAGS + (int) i,
-                                            .arg = flags[i].value_name,
-                                            .doc = flags[i].doc,
+                                            .arg = settings[i].value_name,
+                                            .doc = settings[i].doc,
                                             .group = 1});
     }
     rows_add(rows,
@@ -250,46 +103,21 @@ static void rows_fill(struct rows *rows)
 
 /* ---- the parser ---- */
 
-static bool limit_take(struct parse *parse, size_t i, const char *value)
+static bool setting_parse(struct parse *parse, const struct setting *setting, const char *value)
 {
-    const struct limit_row *row = &limit_rows[i];
-    char name[64];
-    uint64_t number;
+    const struct said said = {.name = setting->name, .value = value == NULL ? "true" : value};
+    bool is_config = strcmp(setting->name, "config") == 0;
 
-    limit_flag_name(i, name, sizeof name);
-    if (!number_read(value, &number) || number < row->lowest || number > row->highest) {
-        return refuse(parse->refusal, REFUSAL_OPTION,
-                      "--%s %s: a whole number of %" PRIu64 " to %" PRIu64 " is needed", name,
-                      value, row->lowest, row->highest);
-    }
-    *limits_field(&parse->options.limits, row) = number;
-    return true;
+    return is_config != (parse->pass == PASS_CONFIG) || setting_take(setting, &parse->draft, &said);
 }
 
-/* What can only be said when every flag is known. */
-static bool parse_finish(struct parse *parse)
+static bool limit_parse(struct parse *parse, const struct limit_row *row, const char *value)
 {
-    struct options *options = &parse->options;
+    char name[SETTING_NAME_BYTES];
+    const struct said said = {.name = name, .value = value};
 
-    if (options->ephemeral && options->state_dir != NULL) {
-        return refuse(parse->refusal, REFUSAL_OPTION,
-                      "--ephemeral and --state-dir exclude each other");
-    }
-    if (options->access.has_group && !parse->mode_given) {
-        options->access.mode = 0660;
-    }
-    for (size_t i = 0; i < parse->listen_count; i++) {
-        if (!address_parse(parse->listen[i], parse->insecure_tcp, &options->addresses[i],
-                           parse->refusal)) {
-            return false;
-        }
-    }
-    options->addresses_count = parse->listen_count;
-    if (parse->listen_count == 0) {
-        options->addresses_count = 1;
-        return address_default(parse->environment, &options->addresses[0], parse->refusal);
-    }
-    return true;
+    limit_flag_name(row, name);
+    return parse->pass == PASS_CONFIG || limit_take(row, &parse->draft, &said);
 }
 
 static error_t flag_parse(int key, char *value, struct argp_state *state)
@@ -298,14 +126,12 @@ static error_t flag_parse(int key, char *value, struct argp_state *state)
     bool is_good;
 
     if (key >= KEY_LIMITS && key < KEY_LIMITS + LIMITS_COUNT) {
-        is_good = limit_take(parse, (size_t) (key - KEY_LIMITS), value);
-    } else if (key >= KEY_FLAGS && key < KEY_FLAGS + (int) FLAGS_COUNT) {
-        is_good = flags[key - KEY_FLAGS].take(parse, value);
+        is_good = limit_parse(parse, &limit_rows[key - KEY_LIMITS], value);
+    } else if (key >= KEY_FLAGS && key < KEY_FLAGS + (int) settings_count) {
+        is_good = setting_parse(parse, &settings[key - KEY_FLAGS], value);
     } else if (key == ARGP_KEY_ARG) {
-        is_good =
-            refuse(parse->refusal, REFUSAL_OPTION, "%s is no flag: see canceld --help", value);
-    } else if (key == ARGP_KEY_END) {
-        is_good = parse_finish(parse);
+        is_good = refuse(parse->draft.refusal, REFUSAL_OPTION, "%s is no flag: see canceld --help",
+                         value);
     } else if (key == 'V') {
         (void) fprintf(stdout, "canceld %s\n", CANCELD_VERSION);
         return ENDED_BY_PRINTING;
@@ -320,34 +146,64 @@ static error_t flag_parse(int key, char *value, struct argp_state *state)
     return is_good ? 0 : EINVAL;
 }
 
-enum options_end options_parse(int argc, char **argv, const struct environment *environment,
-                               struct options *options_out, struct refusal *refusal)
+static enum options_end words_read(struct parse *parse, enum pass pass, int argc, char **argv)
 {
     struct rows rows;
     const struct argp argp = {.options = rows.options, .parser = flag_parse, .doc = doc_before};
-    struct parse parse = {
-        .environment = environment,
-        .refusal = refusal,
-        .options = {.access = {.mode = 0600},
-                    .limits = limits_default(),
-                    .log_level = LOG_LEVEL_INFO,
-                    .log_format = LOG_FORMAT_TEXT},
-    };
     error_t error;
 
     rows_fill(&rows);
-    refusal->code = REFUSAL_NONE;
-    error = argp_parse(&argp, argc, argv, ARGP_NO_EXIT | ARGP_NO_HELP, NULL, &parse);
+    parse->pass = pass;
+    error = argp_parse(&argp, argc, argv, ARGP_NO_EXIT | ARGP_NO_HELP, NULL, parse);
     if (error == ENDED_BY_PRINTING) {
         return OPTIONS_DONE;
     }
-    if (error != 0) {
-        if (refusal->code == REFUSAL_NONE) {
-            /* getopt refused it, and has said why. */
-            (void) refuse(refusal, REFUSAL_OPTION, "%s", "");
-        }
+    if (error != 0 && parse->draft.refusal->code == REFUSAL_NONE) {
+        /* getopt refused it, and has said why. */
+        (void) refuse(parse->draft.refusal, REFUSAL_OPTION, "%s", "");
+    }
+    return error == 0 ? OPTIONS_RUN : OPTIONS_REFUSED;
+}
+
+static enum options_end options_read(struct parse *parse, int argc, char **argv)
+{
+    struct options *options = parse->draft.options;
+    enum options_end end = words_read(parse, PASS_CONFIG, argc, argv);
+
+    if (end != OPTIONS_RUN) {
+        return end;
+    }
+    if (options->config != NULL &&
+        !config_file_read(options->config, &parse->draft, &options->file)) {
         return OPTIONS_REFUSED;
     }
-    *options_out = parse.options;
-    return OPTIONS_RUN;
+    end = words_read(parse, PASS_ALL, argc, argv);
+    if (end == OPTIONS_RUN && !draft_finish(&parse->draft)) {
+        end = OPTIONS_REFUSED;
+    }
+    return end;
+}
+
+enum options_end options_parse(int argc, char **argv, const struct environment *environment,
+                               struct options *options_out, struct refusal *refusal)
+{
+    struct options options;
+    struct parse parse;
+    enum options_end end;
+
+    draft_init(&parse.draft, environment, &options, refusal);
+    refusal->code = REFUSAL_NONE;
+    end = options_read(&parse, argc, argv);
+    if (end == OPTIONS_RUN) {
+        *options_out = options;
+    } else {
+        options_fini(&options);
+    }
+    return end;
+}
+
+void options_fini(struct options *options)
+{
+    config_file_free(options->file);
+    options->file = NULL;
 }

@@ -14,6 +14,7 @@
 /* X(NAME, exit code) */
 #define REFUSAL_TABLE(X)                                                                           \
     X(OPTION, EXIT_USAGE)                                                                          \
+    X(FILE, EXIT_USAGE)                                                                            \
     X(ADDRESS_MALFORMED, EXIT_USAGE)                                                               \
     X(ADDRESS_SCHEME, EXIT_USAGE)                                                                  \
     X(ADDRESS_TOO_LONG, EXIT_USAGE)                                                                \
@@ -26,6 +27,9 @@
     X(EPOCH_AT_END, EXIT_CANNOT_START)                                                             \
     X(EPOCH_LOCKED, EXIT_CANNOT_START)                                                             \
     X(EPOCH_NOT_DURABLE, EXIT_CANNOT_START)                                                        \
+    X(JOURNAL_LOCKED, EXIT_CANNOT_START)                                                           \
+    X(JOURNAL_DAMAGED, EXIT_CANNOT_START)                                                          \
+    X(JOURNAL, EXIT_CANNOT_START)                                                                  \
     X(DESCRIPTORS, EXIT_CANNOT_START)                                                              \
     X(MEMORY, EXIT_CANNOT_START)                                                                   \
     X(SYSTEM, EXIT_CANNOT_START)

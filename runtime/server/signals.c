@@ -14,7 +14,7 @@ static const struct {
 
 #define ENDS_COUNT (sizeof ends / sizeof ends[0])
 
-static sigset_t ends_set(void)
+static sigset_t ends_set(bool hangup_reloads)
 {
     struct sigaction hangup;
     sigset_t set;
@@ -23,24 +23,24 @@ static sigset_t ends_set(void)
     for (size_t i = 0; i < ENDS_COUNT; i++) {
         (void) sigaddset(&set, ends[i].number);
     }
-    if (sigaction(SIGHUP, NULL, &hangup) == 0 && hangup.sa_handler == SIG_IGN) {
+    if (!hangup_reloads && sigaction(SIGHUP, NULL, &hangup) == 0 && hangup.sa_handler == SIG_IGN) {
         (void) sigdelset(&set, SIGHUP);
     }
     return set;
 }
 
-void signals_block(void)
+void signals_block(bool hangup_reloads)
 {
     const struct sigaction ignore = {.sa_handler = SIG_IGN};
-    sigset_t set = ends_set();
+    sigset_t set = ends_set(hangup_reloads);
 
     ASSERT(pthread_sigmask(SIG_BLOCK, &set, NULL) == 0);
     (void) sigaction(SIGPIPE, &ignore, NULL);
 }
 
-int signals_wait(void)
+int signals_wait(bool hangup_reloads)
 {
-    sigset_t set = ends_set();
+    sigset_t set = ends_set(hangup_reloads);
     int number;
 
     while (sigwait(&set, &number) != 0) {
@@ -49,11 +49,15 @@ int signals_wait(void)
     return number;
 }
 
-void signals_arm(void)
+void signals_arm(bool hangup_reloads)
 {
     const struct sigaction as_ever = {.sa_handler = SIG_DFL};
-    sigset_t set = ends_set();
+    sigset_t set = ends_set(hangup_reloads);
 
+    if (hangup_reloads) {
+        /* Who wants a reload does not want a hasty end. */
+        (void) sigdelset(&set, SIGHUP);
+    }
     for (size_t i = 0; i < ENDS_COUNT; i++) {
         if (sigismember(&set, ends[i].number) == 1) {
             /* SIGINT is ignored in what a shell starts in the background. */

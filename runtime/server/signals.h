@@ -1,19 +1,23 @@
 /* SPDX-License-Identifier: MIT */
-/* The signals that end the daemon. They are blocked in every thread and waited for by main, so that no
+/* The signals that end the daemon, and the one that may reload it. They are blocked in every thread and waited for by main, so that no
  * handler ever runs. */
 #ifndef CANCELD_SERVER_SIGNALS_H
 #define CANCELD_SERVER_SIGNALS_H
 
-/* Blocks SIGTERM, SIGINT and, unless it is ignored as under nohup(1), SIGHUP in the calling thread and
- * in all that it starts later; a write to a pipe that nobody reads fails instead of killing. To be
- * called before the first thread is started. */
-void signals_block(void);
+#include <stdbool.h>
+
+/* Blocks SIGTERM, SIGINT and SIGHUP in the calling thread and in all that it starts later; a write to a
+ * pipe that nobody reads fails instead of killing. SIGHUP is left alone where it is ignored, as under
+ * nohup(1), and is not what reloads. To be called before the first thread is started; may be called
+ * again. */
+void signals_block(bool hangup_reloads);
 
 /* Waits for one of them; gives its number. */
-int signals_wait(void);
+int signals_wait(bool hangup_reloads);
 
-/* From here on the next one ends the process at once, as if nobody had ever blocked it. */
-void signals_arm(void);
+/* From here on the next one that ends the daemon ends the process at once, as if nobody had ever
+ * blocked it. */
+void signals_arm(bool hangup_reloads);
 
 /* "SIGTERM", ...: static storage. */
 const char *signals_name(int number);

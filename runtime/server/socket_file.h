@@ -8,8 +8,8 @@
 #define CANCELD_SERVER_SOCKET_FILE_H
 
 #include "base/check.h"
+#include "base/lock_file.h"
 #include "server/address.h"
-#include "server/lock_file.h"
 #include "server/refusal.h"
 
 #include <stdbool.h>

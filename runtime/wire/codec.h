@@ -29,7 +29,8 @@ void codec_free(struct codec *codec);
  * A frame of another version comes out without its ops, whose meaning is not ours to guess: the
  * registry refuses it for its version. So does an empty body, which is version 0. An op of no known
  * kind is OP_UNKNOWN. Where one op was given twice in one place the last counts, whole. Of a list
- * of acks that is too long, one more than POLL_ACKS_MAX are given: enough to be refused. */
+ * of acks or labels that is too long, one more than POLL_ACKS_MAX or LABELS_MAX are given: enough
+ * to be refused. */
 MUST_CHECK enum error_code codec_decode(struct codec *codec, struct bytes body,
                                         struct frame *frame_out);
 

@@ -1,15 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 /* A request's way in: first a scan of its top level, which costs no memory and finds what has to be
  * refused or echoed; then protobuf-c's decoder, whose every allocation comes from the arena; then
- * one flat struct op for each of its trees.
+ * one flat struct op for each of its trees (codec_op.c).
  *
  * protobuf-c can make 70 bytes of memory from one byte of a hostile message. So the arena's bound
- * is in proportion to the message, with an allowance for each op and for the one list an op can
- * bring: no frame within the contract's limits can exceed it, however small its ops are, and none
- * at all can exceed the block. */
+ * is in proportion to the message, with an allowance for each op and for the long list that an op
+ * alone can bring: no frame within the contract's limits can exceed it, however small its ops are,
+ * and none at all can exceed the block. The op's allowance is mostly one thing: where a message has
+ * more than 16 fields on the wire, as a store with its labels has, protobuf-c notes the next 32 of
+ * them in a kilobyte of its own. */
 #include "wire/codec.h"
 
 #include "wire/arena.h"
+#include "wire/codec_op.h"
 #include "wire/prescan.h"
 
 #include "canceld.pb-c.h"
@@ -24,201 +27,6 @@ struct codec {
     ProtobufCAllocator allocator; /* of the arena */
     struct op ops[FRAME_OPS_MAX];
 };
-
-/* ---- one op ---- */
-
-static struct bytes taken(ProtobufCBinaryData data)
-{
-    return bytes_of(data.len == 0 ? NULL : data.data, data.len);
-}
-
-static struct cause taken_cause(const Canceld__V1__Cause *cause)
-{
-    return (struct cause){
-        .text = taken(cause->text), .actor = taken(cause->actor), .peer = taken(cause->peer)};
-}
-
-static bool take_open(struct codec *codec, const Canceld__V1__Op *from, struct op *op)
-{
-    (void) codec;
-    const Canceld__V1__Open *open = from->open;
-    op->space = taken(open->namespace_);
-    op->as.open.client_name = taken(open->client_name);
-    op->as.open.heartbeat_ms = open->heartbeat_ms;
-    op->as.open.resume_session = open->resume_session;
-    op->as.open.resume_secret = taken(open->resume_secret);
-    return true;
-}
-
-static bool take_store(struct codec *codec, const Canceld__V1__Op *from, struct op *op)
-{
-    (void) codec;
-    const Canceld__V1__Store *store = from->store;
-    op->space = taken(store->namespace_);
-    op->key = taken(store->key);
-    op->as.store.policy = (uint32_t) store->policy;
-    op->as.store.ttl_ms = store->ttl_ms;
-    op->as.store.on_expiry = (uint32_t) store->on_expiry;
-    op->as.store.stop_grace_ms = store->stop_grace_ms;
-    op->as.store.on_owner_loss = (uint32_t) store->on_owner_loss;
-    op->as.store.meta = taken(store->meta);
-    return true;
-}
-
-static bool take_cancel(struct codec *codec, const Canceld__V1__Op *from, struct op *op)
-{
-    (void) codec;
-    const Canceld__V1__Cancel *cancel = from->cancel;
-    op->space = taken(cancel->namespace_);
-    op->key = taken(cancel->key);
-    op->gen = cancel->gen;
-    if (cancel->cause != NULL) {
-        op->as.cancel.cause_code = (uint32_t) cancel->cause->code;
-        op->as.cancel.cause = taken_cause(cancel->cause);
-    }
-    op->as.cancel.level = (uint32_t) cancel->level;
-    op->as.cancel.deadline_ms = cancel->deadline_ms;
-    op->as.cancel.arm_ttl_ms = cancel->arm_ttl_ms;
-    op->as.cancel.after_gen = cancel->after_gen;
-    return true;
-}
-
-static bool take_delete(struct codec *codec, const Canceld__V1__Op *from, struct op *op)
-{
-    (void) codec;
-    op->space = taken(from->delete_->namespace_);
-    op->key = taken(from->delete_->key);
-    op->gen = from->delete_->gen;
-    op->as.delete.outcome = (uint32_t) from->delete_->outcome;
-    return true;
-}
-
-static bool take_touch(struct codec *codec, const Canceld__V1__Op *from, struct op *op)
-{
-    (void) codec;
-    op->space = taken(from->touch->namespace_);
-    op->key = taken(from->touch->key);
-    op->gen = from->touch->gen;
-    op->as.touch.ttl_ms = from->touch->ttl_ms;
-    return true;
-}
-
-static bool take_poll(struct codec *codec, const Canceld__V1__Op *from, struct op *op)
-{
-    const Canceld__V1__Poll *poll = from->poll;
-    const size_t count = poll->n_acks > POLL_ACKS_MAX ? POLL_ACKS_MAX + 1 : poll->n_acks;
-    struct notice_ack *acks = arena_take(&codec->arena, count * sizeof *acks);
-    if (acks == NULL) {
-        return false;
-    }
-    for (size_t i = 0; i < count; i++) {
-        acks[i] =
-            (struct notice_ack){.gen = poll->acks[i]->gen, .kind = (uint32_t) poll->acks[i]->kind};
-    }
-    op->as.poll.acks = acks;
-    op->as.poll.acks_count = count;
-    op->as.poll.after = poll->after;
-    op->as.poll.wait_ms = poll->wait_ms;
-    return true;
-}
-
-static bool take_wait(struct codec *codec, const Canceld__V1__Op *from, struct op *op)
-{
-    (void) codec;
-    op->space = taken(from->wait->namespace_);
-    op->key = taken(from->wait->key);
-    op->gen = from->wait->gen;
-    op->as.wait.until = (uint32_t) from->wait->until;
-    op->as.wait.deadline_ms = from->wait->deadline_ms;
-    return true;
-}
-
-static bool take_get(struct codec *codec, const Canceld__V1__Op *from, struct op *op)
-{
-    (void) codec;
-    op->space = taken(from->get->namespace_);
-    op->key = taken(from->get->key);
-    op->gen = from->get->gen;
-    return true;
-}
-
-static bool take_list(struct codec *codec, const Canceld__V1__Op *from, struct op *op)
-{
-    (void) codec;
-    op->space = taken(from->list->namespace_);
-    op->as.list.state = (uint32_t) from->list->state;
-    op->as.list.owner = from->list->owner;
-    op->as.list.cursor = from->list->cursor;
-    op->as.list.page_size = from->list->page_size;
-    return true;
-}
-
-static bool take_count(struct codec *codec, const Canceld__V1__Op *from, struct op *op)
-{
-    (void) codec;
-    op->space = taken(from->count->namespace_);
-    op->as.list.state = (uint32_t) from->count->state;
-    op->as.list.owner = from->count->owner;
-    return true;
-}
-
-static bool take_armed(struct codec *codec, const Canceld__V1__Op *from, struct op *op)
-{
-    (void) codec;
-    op->space = taken(from->armed->namespace_);
-    op->as.list.cursor = from->armed->cursor;
-    return true;
-}
-
-static bool take_disarm(struct codec *codec, const Canceld__V1__Op *from, struct op *op)
-{
-    (void) codec;
-    op->space = taken(from->disarm->namespace_);
-    op->key = taken(from->disarm->key);
-    return true;
-}
-
-static bool take_nothing(struct codec *codec, const Canceld__V1__Op *from, struct op *op)
-{
-    (void) codec;
-    (void) from;
-    (void) op;
-    return true;
-}
-
-/* By the number of the field that is set: 0 for none that we know. False: the arena is exhausted.
- */
-static const struct {
-    enum op_kind kind;
-    bool (*take)(struct codec *codec, const Canceld__V1__Op *from, struct op *op);
-} op_rows[] = {
-    [CANCELD__V1__OP__OP__NOT_SET] = {OP_UNKNOWN, take_nothing},
-    [CANCELD__V1__OP__OP_OPEN] = {OP_OPEN, take_open},
-    [CANCELD__V1__OP__OP_STORE] = {OP_STORE, take_store},
-    [CANCELD__V1__OP__OP_CANCEL] = {OP_CANCEL, take_cancel},
-    [CANCELD__V1__OP__OP_DELETE] = {OP_DELETE, take_delete},
-    [CANCELD__V1__OP__OP_TOUCH] = {OP_TOUCH, take_touch},
-    [CANCELD__V1__OP__OP_POLL] = {OP_POLL, take_poll},
-    [CANCELD__V1__OP__OP_WAIT] = {OP_WAIT, take_wait},
-    [CANCELD__V1__OP__OP_GET] = {OP_GET, take_get},
-    [CANCELD__V1__OP__OP_LIST] = {OP_LIST, take_list},
-    [CANCELD__V1__OP__OP_COUNT] = {OP_COUNT, take_count},
-    [CANCELD__V1__OP__OP_ARMED] = {OP_ARMED, take_armed},
-    [CANCELD__V1__OP__OP_DISARM] = {OP_DISARM, take_disarm},
-    [CANCELD__V1__OP__OP_PING] = {OP_PING, take_nothing},
-    [CANCELD__V1__OP__OP_STATS] = {OP_STATS, take_nothing},
-    [CANCELD__V1__OP__OP_CLOSE] = {OP_CLOSE, take_nothing},
-};
-
-_Static_assert(sizeof op_rows / sizeof op_rows[0] == OP_END, "a row for each kind of op");
-
-static bool take_op(struct codec *codec, const Canceld__V1__Op *from, struct op *op)
-{
-    const unsigned row = (unsigned) from->op_case;
-    ASSERT(row < OP_END && op_rows[row].take != NULL);
-    *op = (struct op){.kind = op_rows[row].kind};
-    return op_rows[row].take(codec, from, op);
-}
 
 /* ---- the frame ---- */
 
@@ -253,12 +61,12 @@ static enum error_code decode_body(struct codec *codec, struct bytes body,
         return ERROR_MALFORMED; /* two readers who do not agree on what it says */
     }
     for (size_t i = 0; i < from->n_ops; i++) {
-        if (!take_op(codec, from->ops[i], &codec->ops[i])) {
+        if (!codec_op(&codec->arena, from->ops[i], &codec->ops[i])) {
             return ERROR_TOO_COMPLEX;
         }
     }
     frame->answered_below = from->answered_below;
-    frame->secret = taken(from->secret);
+    frame->secret = bytes_of(from->secret.data, from->secret.len);
     frame->answered = from->answered;
     frame->answered_count = from->n_answered;
     frame->ops = codec->ops;

@@ -7,6 +7,8 @@
  * leaves the order of fields free. */
 #include "wire/codec.h"
 
+#include "wire/codec_lists.h"
+
 #include "canceld.pb-c.h"
 
 #define PROTOCOL_VERSION 1
@@ -61,34 +63,15 @@ SAME(NOTICE_KIND, NOTICE_ENDED);
 SAME(UNTIL, UNTIL_UNSET);
 SAME(UNTIL, UNTIL_CANCELLING);
 SAME(UNTIL, UNTIL_ENDED);
+SAME(LIST_ORDER, LIST_ORDER_NONE);
+SAME(LIST_ORDER, LIST_ORDER_OLDEST);
+SAME(LIST_ORDER, LIST_ORDER_UNACKNOWLEDGED);
+SAME(HISTORY_KIND, HISTORY_UNSET);
+SAME(HISTORY_KIND, HISTORY_CANCEL);
+SAME(HISTORY_KIND, HISTORY_BULK);
+SAME(HISTORY_KIND, HISTORY_ARM);
 
 /* ---- our words into protobuf-c's structs ---- */
-
-/* protobuf-c's structs are for reading and for writing, so they hold pointers to what may be
- * changed. Packing changes nothing. */
-static char *lent_text(const char *text)
-{
-    return (char *) (uintptr_t) text;
-}
-
-static ProtobufCBinaryData lent(struct bytes bytes)
-{
-    return (ProtobufCBinaryData){.len = bytes.size, .data = (uint8_t *) (uintptr_t) bytes.data};
-}
-
-/* NULL where there is no cause. */
-static Canceld__V1__Cause *lent_cause(const struct cause *cause, Canceld__V1__Cause *room)
-{
-    if (cause->code == CAUSE_UNSET) {
-        return NULL;
-    }
-    canceld__v1__cause__init(room);
-    room->code = (Canceld__V1__CauseCode) cause->code;
-    room->text = lent(cause->text);
-    room->actor = lent(cause->actor);
-    room->peer = lent(cause->peer);
-    return room;
-}
 
 static Canceld__V1__Error *lent_error(const struct error *error, Canceld__V1__Error *room)
 {
@@ -97,9 +80,9 @@ static Canceld__V1__Error *lent_error(const struct error *error, Canceld__V1__Er
     }
     canceld__v1__error__init(room);
     room->code = (Canceld__V1__ErrorCode) error->code;
-    room->field = lent_text(error->field);
-    room->text = lent_text(error->text);
-    room->limit = lent_text(error->limit);
+    room->field = codec_lent_text(error->field);
+    room->text = codec_lent_text(error->text);
+    room->limit = codec_lent_text(error->limit);
     return room;
 }
 
@@ -110,109 +93,17 @@ static Canceld__V1__Opened *lent_opened(const struct opened *opened, Canceld__V1
     }
     canceld__v1__opened__init(room);
     room->session = opened->session;
-    room->secret = lent(bytes_of(opened->secret, sizeof opened->secret));
+    room->secret = codec_lent(bytes_of(opened->secret, sizeof opened->secret));
     room->epoch = opened->epoch;
     room->grace_ms = opened->grace_ms;
     room->finished_ms = opened->finished_ms;
     room->parked_max = opened->parked_max;
     room->resumed = opened->resumed;
-    room->namespace_ = lent(opened->space);
+    room->namespace_ = codec_lent(opened->space);
     return room;
 }
 
-/* ---- the elements of a result's lists ---- */
-
-/* Room for one element of any list. Each lend_ function fills it with element `i`. */
-struct element {
-    union {
-        ProtobufCMessage base;
-        Canceld__V1__GenResult gen;
-        Canceld__V1__Notice notice;
-        Canceld__V1__Operation operation;
-        Canceld__V1__ArmedKey armed;
-        Canceld__V1__Stat stat;
-    } as;
-
-    Canceld__V1__Cause cause;
-};
-
-static void lend_gen(const struct result *result, size_t i, struct element *element)
-{
-    const struct gen_result *from = &result->gens[i];
-    canceld__v1__gen_result__init(&element->as.gen);
-    element->as.gen.gen = from->gen;
-    element->as.gen.answer = (Canceld__V1__Answer) from->answer;
-    element->as.gen.level = (Canceld__V1__Level) from->level;
-    element->as.gen.outcome = (Canceld__V1__Outcome) from->outcome;
-}
-
-static void lend_notice(const struct result *result, size_t i, struct element *element)
-{
-    const struct notice *from = &result->notices[i];
-    canceld__v1__notice__init(&element->as.notice);
-    element->as.notice.number = from->number;
-    element->as.notice.namespace_ = lent(from->space);
-    element->as.notice.key = lent(from->key);
-    element->as.notice.gen = from->gen;
-    element->as.notice.kind = (Canceld__V1__NoticeKind) from->kind;
-    element->as.notice.cause = lent_cause(&from->cause, &element->cause);
-    element->as.notice.outcome = (Canceld__V1__Outcome) from->outcome;
-}
-
-static void lend_operation(const struct result *result, size_t i, struct element *element)
-{
-    const struct operation_info *from = &result->operations[i];
-    Canceld__V1__Operation *to = &element->as.operation;
-    canceld__v1__operation__init(to);
-    to->namespace_ = lent(from->space);
-    to->key = lent(from->key);
-    to->gen = from->gen;
-    to->state = (Canceld__V1__State) from->state;
-    to->outcome = (Canceld__V1__Outcome) from->outcome;
-    to->age_ms = from->age_ms;
-    to->ttl_left_ms = from->ttl_left_ms;
-    to->owner = from->owner;
-    to->owner_name = lent(from->owner_name);
-    to->meta = lent(from->meta);
-    to->cause = lent_cause(&from->cause, &element->cause);
-    to->level = (Canceld__V1__Level) from->level;
-}
-
-static void lend_armed(const struct result *result, size_t i, struct element *element)
-{
-    const struct armed_key *from = &result->armed[i];
-    canceld__v1__armed_key__init(&element->as.armed);
-    element->as.armed.namespace_ = lent(from->space);
-    element->as.armed.key = lent(from->key);
-    element->as.armed.cause = lent_cause(&from->cause, &element->cause);
-    element->as.armed.ttl_left_ms = from->ttl_left_ms;
-}
-
-static void lend_stat(const struct result *result, size_t i, struct element *element)
-{
-    const struct stat_row *from = &result->stats[i];
-    canceld__v1__stat__init(&element->as.stat);
-    element->as.stat.name = lent_text(from->name);
-    element->as.stat.value = from->value;
-}
-
-/* The lists of a result, with their numbers in message Result. */
-static const struct list_row {
-    const char *name;
-    uint32_t number;
-    size_t count_offset; /* of the size_t in struct result */
-    void (*lend)(const struct result *result, size_t i, struct element *element);
-} list_rows[] = {
-    {"gens", 10, offsetof(struct result, gens_count), lend_gen},
-    {"notices", 14, offsetof(struct result, notices_count), lend_notice},
-    {"operations", 16, offsetof(struct result, operations_count), lend_operation},
-    {"armed", 19, offsetof(struct result, armed_count), lend_armed},
-    {"stats", 20, offsetof(struct result, stats_count), lend_stat},
-};
-
-#define LIST_ROWS_COUNT (sizeof list_rows / sizeof list_rows[0])
-
-static size_t list_count(const struct list_row *row, const struct result *result)
+static size_t list_count(const struct codec_list *row, const struct result *result)
 {
     return *(const size_t *) (const void *) ((const char *) result + row->count_offset);
 }
@@ -255,22 +146,22 @@ static uint8_t *put_field_head(uint8_t *out, uint32_t number, size_t size)
 
 static size_t lists_size(const struct result *result)
 {
-    struct element element;
+    struct codec_element element;
     size_t size = 0;
-    for (size_t row = 0; row < LIST_ROWS_COUNT; row++) {
-        const size_t count = list_count(&list_rows[row], result);
+    for (size_t row = 0; row < CODEC_LISTS_COUNT; row++) {
+        const size_t count = list_count(&codec_lists[row], result);
         for (size_t i = 0; i < count; i++) {
-            list_rows[row].lend(result, i, &element);
-            size += field_size(list_rows[row].number,
+            codec_lists[row].lend(result, i, &element);
+            size += field_size(codec_lists[row].number,
                                protobuf_c_message_get_packed_size(&element.as.base));
         }
     }
     return size;
 }
 
-static uint8_t *put_list(uint8_t *out, const struct list_row *row, const struct result *result)
+static uint8_t *put_list(uint8_t *out, const struct codec_list *row, const struct result *result)
 {
-    struct element element;
+    struct codec_element element;
     const size_t count = list_count(row, result);
     for (size_t i = 0; i < count; i++) {
         row->lend(result, i, &element);
@@ -297,17 +188,24 @@ static Canceld__V1__Result lent_result(const struct result *result, struct resul
     to.gen = result->gen;
     to.state = (Canceld__V1__State) result->state;
     to.outcome = (Canceld__V1__Outcome) result->outcome;
-    to.cause = lent_cause(&result->cause, &parts->cause);
+    to.cause = codec_lent_cause(&result->cause, &parts->cause);
     to.level = (Canceld__V1__Level) result->level;
     to.no_owner = result->no_owner;
     to.cancelled = result->cancelled;
     to.by_owner = result->by_owner;
     to.error = lent_error(&result->error, &parts->error);
-    to.limit = lent_text(result->limit);
+    to.limit = codec_lent_text(result->limit);
     to.opened = lent_opened(result->opened, &parts->opened);
     to.more = result->more;
     to.next_cursor = result->next_cursor;
     to.count = result->count;
+    to.retry_ms = result->retry_ms;
+    to.requested = result->requested;
+    to.already_requested = result->already_requested;
+    to.journaled = result->journaled;
+    to.memory_incomplete = result->memory_incomplete;
+    to.revision = result->revision;
+    to.epoch = result->epoch;
     return to;
 }
 
@@ -325,8 +223,8 @@ size_t codec_result(void *context, const struct result *result, uint8_t *out, si
     }
     uint8_t *at = put_field_head(out, REPLY_RESULTS_NUMBER, size);
     at += canceld__v1__result__pack(&single, at);
-    for (size_t row = 0; row < LIST_ROWS_COUNT; row++) {
-        at = put_list(at, &list_rows[row], result);
+    for (size_t row = 0; row < CODEC_LISTS_COUNT; row++) {
+        at = put_list(at, &codec_lists[row], result);
     }
     ASSERT((size_t) (at - out) == whole);
     return whole;
@@ -371,10 +269,10 @@ size_t codec_refuse(const struct frame *frame, enum error_code code, uint8_t *ou
 
 void codec_check(void)
 {
-    for (size_t row = 0; row < LIST_ROWS_COUNT; row++) {
+    for (size_t row = 0; row < CODEC_LISTS_COUNT; row++) {
         const ProtobufCFieldDescriptor *field = protobuf_c_message_descriptor_get_field_by_name(
-            &canceld__v1__result__descriptor, list_rows[row].name);
-        ASSERT(field != NULL && field->id == list_rows[row].number);
+            &canceld__v1__result__descriptor, codec_lists[row].name);
+        ASSERT(field != NULL && field->id == codec_lists[row].number);
         ASSERT(field->label == PROTOBUF_C_LABEL_REPEATED);
     }
     const ProtobufCFieldDescriptor *results =

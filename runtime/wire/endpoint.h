@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* An endpoint: a place where clients connect, and their connections ("links").
  *
- *   ipc://PATH, tcp://HOST:PORT    SP framing of our own on NNG's streams: what the daemon is run
- * with rep+inproc://NAME              NNG's REP socket with contexts behind the same interface, for
+ *   ipc://PATH, tcp://HOST:PORT,   SP framing of our own on NNG's streams: what the daemon is run
+ *   tls+tcp://HOST:PORT            with
+ *   rep+inproc://NAME,             NNG's REP socket with contexts behind the same interface, for
  *   rep+ipc://PATH, rep+tcp://...  comparison; the latter two from NNG 1.9 on
  *
  * An endpoint and its links are actors on one loop, the owner's: the handler is called there, and
@@ -39,8 +40,9 @@ struct endpoint_handler {
     void *context;
 
     /* A connection is there, its handshake is not yet. `peer` is the transport's word for who it
-     * is: "uid:1000", "tcp:127.0.0.1"; at most 64 bytes, may be empty. False: it is closed, and
-     * nothing else is said of it. */
+     * is: "uid:1000", "tcp:127.0.0.1", "tls:alice"; at most 64 bytes, may be empty. By TLS that is
+     * known, and the connection made known, when TLS's own handshake is done and the first bytes
+     * are there. False: it is closed, and nothing else is said of it. */
     bool (*link_up)(void *context, uint64_t link, struct bytes peer);
 
     /* One request. The body is borrowed for the call. */
@@ -57,11 +59,20 @@ struct endpoint_handler {
     bool (*link_opened)(void *context, uint64_t link);
 };
 
+/* For tls+tcp://, in PEM; borrowed until the endpoint is there. */
+struct endpoint_tls {
+    const char *cert; /* the certificate, and those that signed it */
+    const char *key;
+    const char *ca; /* clients may show a certificate that one of these signed; NULL: nobody asks */
+    bool require_client_cert;
+};
+
 struct endpoint_options {
     const char *url;
-    const struct limits *limits; /* copied */
-    uint32_t ipc_mode;           /* of the socket file; 0: 0600 */
-    int64_t ipc_gid;             /* the group of the socket file; -1: the process's */
+    const struct endpoint_tls *tls; /* NULL: none, and no tls+tcp:// */
+    const struct limits *limits;    /* copied */
+    uint32_t ipc_mode;              /* of the socket file; 0: 0600 */
+    int64_t ipc_gid;                /* the group of the socket file; -1: the process's */
     bool unlink_stale; /* the caller holds the lock of the path: whatever socket is there is dead */
 };
 
@@ -74,6 +85,11 @@ MUST_CHECK enum status endpoint_open(struct actor_loop *loop,
                                      const struct endpoint_handler *handler,
                                      struct endpoint **endpoint_out,
                                      char error[ENDPOINT_ERROR_BYTES]);
+
+/* Whether a certificate, its key and a CA are such as tls+tcp:// takes, without listening. That the key
+ * fits the certificate shows only when a client comes. */
+MUST_CHECK enum status endpoint_tls_check(const struct endpoint_tls *tls,
+                                          char error[ENDPOINT_ERROR_BYTES]);
 
 /* After the loop was stopped, or after its actor has ended. Takes NULL. Links that are still up
  * when their loop is stopped are closed without a link_down. */

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "wire/endpoint_peer.h"
 
+#include "base/utf8.h"
+
 #include <arpa/inet.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -25,5 +27,29 @@ struct endpoint_peer endpoint_peer_of_address(const nng_sockaddr *address)
     if (printed != NULL) {
         (void) snprintf(peer.text, sizeof peer.text, "tcp:%s", printed);
     }
+    return peer;
+}
+
+/* A name that a rule could take for something else, or that cannot stand in a cause. */
+static bool name_is_usable(const char *name)
+{
+    static const char *const words[] = {"", "*", "anonymous", "verified"};
+    for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
+        if (strcmp(name, words[i]) == 0) {
+            return false;
+        }
+    }
+    return strlen("tls:") + strlen(name) <= CAUSE_PEER_BYTES_MAX &&
+           utf8_is_text(bytes_of_string(name));
+}
+
+struct endpoint_peer endpoint_peer_of_certificate(bool verified, const char *name)
+{
+    struct endpoint_peer peer;
+    const char *word = "anonymous";
+    if (verified) {
+        word = name != NULL && name_is_usable(name) ? name : "verified";
+    }
+    (void) snprintf(peer.text, sizeof peer.text, "tls:%s", word);
     return peer;
 }

@@ -13,9 +13,11 @@
 #include "wire/endpoint_kind.h"
 #include "wire/endpoint_peer.h"
 #include "wire/endpoint_socket.h"
+#include "wire/endpoint_tls.h"
 #include "wire/link.h"
 
 #include <nng/nng.h>
+#include <nng/supplemental/tls/tls.h>
 #include <stdlib.h>
 
 #define ACCEPT_RETRY_MS 100
@@ -41,6 +43,7 @@ struct endpoint_stream {
     struct link_host host;
     enum endpoint_transport transport;
     nng_stream_listener *listener;
+    nng_tls_config *tls_config; /* NULL: no TLS. Held here, for NNG below 1.9 does not hold it */
     struct acceptor acceptors[ACCEPTORS];
     uint32_t busy_count; /* acceptors that are */
     struct message flush;
@@ -108,6 +111,14 @@ static void acceptor_stop(struct acceptor *acceptor)
     }
 }
 
+static void stream_free_tls(struct endpoint_stream *stream)
+{
+    if (stream->tls_config != NULL) {
+        nng_tls_config_free(stream->tls_config);
+        stream->tls_config = NULL;
+    }
+}
+
 /* Takes those that were not made, too. */
 static void stream_free_acceptors(struct endpoint_stream *stream)
 {
@@ -131,12 +142,15 @@ static bool stream_new_acceptors(struct endpoint_stream *stream)
     return true;
 }
 
-static struct endpoint_peer stream_peer(const struct endpoint_stream *stream,
-                                        nng_stream *connection)
+static struct endpoint_peer stream_peer(struct link_host *host, nng_stream *connection)
 {
+    const struct endpoint_stream *stream = stream_of_host(host);
     struct endpoint_peer peer = {.text = ""};
     uint64_t uid;
     nng_sockaddr address;
+    if (stream->transport == ENDPOINT_TLS) {
+        return endpoint_tls_peer(connection);
+    }
     if (stream->transport == ENDPOINT_IPC) {
         if (nng_stream_get_uint64(connection, NNG_OPT_IPC_PEER_UID, &uid) == 0) {
             peer = endpoint_peer_of_uid(uid);
@@ -155,8 +169,7 @@ static void stream_take_accepted(struct endpoint_stream *stream, struct message 
     stream->busy_count--;
     if (failure == 0) {
         nng_stream *connection = nng_aio_get_output(acceptor->aio, 0);
-        struct endpoint_peer peer = stream_peer(stream, connection);
-        link_start(&stream->host, connection, endpoint_peer_bytes(&peer));
+        link_start(&stream->host, connection);
     }
     if (stream->stopped) {
         stream_end_when_empty(stream);
@@ -204,6 +217,7 @@ static void stream_on_stop(struct actor *self)
     }
     stream_free_acceptors(stream);
     nng_stream_listener_free(stream->listener);
+    stream_free_tls(stream);
     stream->common.actor = NULL;
 }
 
@@ -262,13 +276,17 @@ static int stream_listen_nng(struct endpoint_stream *stream, const struct endpoi
             failure = nng_stream_listener_set_bool(stream->listener, NNG_OPT_TCP_KEEPALIVE, true);
         }
     }
+    if (failure == 0 && stream->tls_config != NULL) {
+        failure =
+            nng_stream_listener_set_ptr(stream->listener, NNG_OPT_TLS_CONFIG, stream->tls_config);
+    }
     return failure != 0 ? failure : nng_stream_listener_listen(stream->listener);
 }
 
 static void stream_print_url(struct endpoint_stream *stream, const struct endpoint_url *url)
 {
     int port;
-    if (url->transport == ENDPOINT_TCP &&
+    if (url->transport != ENDPOINT_IPC &&
         nng_stream_listener_get_int(stream->listener, NNG_OPT_TCP_BOUND_PORT, &port) == 0) {
         endpoint_url_print(url, (uint32_t) port, stream->common.url);
     }
@@ -295,6 +313,8 @@ static enum status stream_listen(struct endpoint *endpoint, const struct endpoin
     stream->transport = url->transport;
     stream->host.endpoint = endpoint;
     stream->host.framing = url->transport == ENDPOINT_IPC ? SP_FRAMING_IPC : SP_FRAMING_TCP;
+    stream->host.is_tls = url->transport == ENDPOINT_TLS;
+    stream->host.peer = stream_peer;
     stream->host.wake = stream_wake;
     stream->host.link_ended = stream_link_ended;
     enum status status = endpoint_socket_clear(url, options, error);
@@ -305,7 +325,13 @@ static enum status stream_listen(struct endpoint *endpoint, const struct endpoin
         !stream_new_acceptors(stream)) {
         return endpoint_fail(error, STATUS_NO_MEMORY, "%s: no memory", url->text);
     }
-    int failure = stream_listen_nng(stream, url, endpoint_socket_mode(options));
+    if (url->transport == ENDPOINT_TLS) {
+        status = endpoint_tls_config(options->tls, url->text, &stream->tls_config, error);
+        if (status != STATUS_OK) {
+            goto out;
+        }
+    }
+    const int failure = stream_listen_nng(stream, url, endpoint_socket_mode(options));
     if (failure != 0) {
         status = endpoint_nng_fail(url, failure, error);
         goto out;
@@ -322,6 +348,7 @@ static enum status stream_listen(struct endpoint *endpoint, const struct endpoin
     (void) endpoint_fail(error, status, "%s: too many actors", url->text);
 out:
     nng_stream_listener_free(stream->listener);
+    stream_free_tls(stream);
     stream_free_acceptors(stream);
     return status;
 }

@@ -61,14 +61,16 @@ static enum status parse_host(struct endpoint_url *url, char error[ENDPOINT_ERRO
 struct scheme {
     const char *prefix;
     enum endpoint_transport transport;
-    bool rep_only;
+    bool by_stream; /* there is one without "rep+" */
+    bool by_rep;    /* there is one with it */
     enum status (*parse)(struct endpoint_url *url, char error[ENDPOINT_ERROR_BYTES]);
 };
 
 static const struct scheme schemes[] = {
-    {"ipc://", ENDPOINT_IPC, false, parse_path},
-    {"tcp://", ENDPOINT_TCP, false, parse_host},
-    {"inproc://", ENDPOINT_INPROC, true, parse_path},
+    {"ipc://", ENDPOINT_IPC, true, true, parse_path},
+    {"tcp://", ENDPOINT_TCP, true, true, parse_host},
+    {"tls+tcp://", ENDPOINT_TLS, true, false, parse_host},
+    {"inproc://", ENDPOINT_INPROC, false, true, parse_path},
 };
 
 enum status endpoint_url_parse(const char *text, struct endpoint_url *url_out,
@@ -88,7 +90,7 @@ enum status endpoint_url_parse(const char *text, struct endpoint_url *url_out,
         const struct scheme *scheme = &schemes[i];
         size_t prefix_bytes = strlen(scheme->prefix);
         if (strncmp(url.nng_url, scheme->prefix, prefix_bytes) != 0 ||
-            (scheme->rep_only && !url.rep)) {
+            !(url.rep ? scheme->by_rep : scheme->by_stream)) {
             continue;
         }
         url.transport = scheme->transport;
@@ -100,14 +102,14 @@ enum status endpoint_url_parse(const char *text, struct endpoint_url *url_out,
         return status;
     }
     return endpoint_fail(error, STATUS_INVALID,
-                         "%s: not one of ipc://PATH, tcp://HOST:PORT, rep+inproc://NAME, "
-                         "rep+ipc://PATH, rep+tcp://HOST:PORT",
+                         "%s: not one of ipc://PATH, tcp://HOST:PORT, tls+tcp://HOST:PORT, "
+                         "rep+inproc://NAME, rep+ipc://PATH, rep+tcp://HOST:PORT",
                          text);
 }
 
 void endpoint_url_print(const struct endpoint_url *url, uint32_t port, char out[ENDPOINT_URL_BYTES])
 {
-    if (url->transport != ENDPOINT_TCP) {
+    if (url->transport != ENDPOINT_TCP && url->transport != ENDPOINT_TLS) {
         (void) snprintf(out, ENDPOINT_URL_BYTES, "%s", url->text);
         return;
     }

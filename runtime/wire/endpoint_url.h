@@ -5,7 +5,7 @@
 
 #include "wire/endpoint.h"
 
-enum endpoint_transport { ENDPOINT_IPC, ENDPOINT_TCP, ENDPOINT_INPROC };
+enum endpoint_transport { ENDPOINT_IPC, ENDPOINT_TCP, ENDPOINT_TLS, ENDPOINT_INPROC };
 
 struct endpoint_url {
     bool rep; /* NNG's REP socket was asked for by "rep+" */
@@ -13,15 +13,15 @@ struct endpoint_url {
     const char *text;    /* the whole of it, borrowed */
     const char *nng_url; /* without "rep+": within text */
     const char *rest;    /* behind "://": the path, the name, or host and port */
-    size_t host_bytes;   /* TCP: of `rest`, before the colon of the port */
-    uint32_t port;       /* TCP */
+    size_t host_bytes;   /* TCP, TLS: of `rest`, before the colon of the port */
+    uint32_t port;       /* TCP, TLS */
 };
 
 /* `text` must outlive *url_out. On failure `error` holds a sentence, and the status is INVALID. */
 MUST_CHECK enum status endpoint_url_parse(const char *text, struct endpoint_url *url_out,
                                           char error[ENDPOINT_ERROR_BYTES]);
 
-/* The URL with another port; `port` is of no meaning but for TCP. */
+/* The URL with another port; `port` is of no meaning but for TCP and TLS. */
 void endpoint_url_print(const struct endpoint_url *url, uint32_t port,
                         char out[ENDPOINT_URL_BYTES]);
 

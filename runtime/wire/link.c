@@ -6,6 +6,7 @@
  *
  * The handler's calls must not nest. So a reply only marks its link as doomed where it cannot be
  * queued, and the cut, which calls link_down, follows from a place where no call is under way. */
+#include "wire/endpoint_tls.h"
 #include "wire/link_state.h"
 
 #include <stdlib.h>
@@ -64,6 +65,7 @@ static struct link *link_new(struct link_host *host, nng_stream *stream)
     link->input_since_ns = TIME_NEVER;
     link->output_since_ns = TIME_NEVER;
     link->cool_by_ns = TIME_NEVER;
+    link->look_by_ns = host->is_tls ? 0 : TIME_NEVER;
     signal_init(&link->received, link, LINK_RECEIVED);
     signal_init(&link->sent, link, LINK_SENT);
     sp_reader_init(&link->reader, SP_REP, host->framing, FRAME_BYTES_MAX);
@@ -135,8 +137,33 @@ void link_cut(struct link *link, enum endpoint_cut why)
     }
     link_retire(link);
     link_stats(link)->cuts[why]++;
-    link_handler(link)->link_down(link_handler(link)->context, link->address);
+    if (link->up) {
+        link_handler(link)->link_down(link_handler(link)->context, link->address);
+    }
     link_end_when_idle(link);
+}
+
+/* Makes it known to the handler, and has our half of SP's handshake sent. False where the handler will
+ * not have it: then it is on its way out, and nothing is said of it.
+ *
+ * Not a byte is sent before: by TLS a send would wait for the lock under which a thread of NNG's does
+ * the arithmetic of TLS's handshake, which takes milliseconds, and the sender is the owner. */
+static bool link_raise(struct link *link)
+{
+    const struct endpoint_handler *handler = link_handler(link);
+    uint8_t handshake[SP_HANDSHAKE_BYTES];
+    const struct endpoint_peer peer = link->host->peer(link->host, link->stream);
+    link->up = handler->link_up(handler->context, link->address, endpoint_peer_bytes(&peer));
+    if (!link->up) {
+        link_stats(link)->accepted--;
+        link_stats(link)->refused++;
+        link_retire(link);
+        link_end_when_idle(link);
+        return false;
+    }
+    sp_write_handshake(SP_REP, handshake);
+    link_append(link, bytes_of(handshake, sizeof handshake), (struct bytes){0});
+    return true;
 }
 
 /* ---- deadlines ---- */
@@ -144,6 +171,16 @@ void link_cut(struct link *link, enum endpoint_cut why)
 static uint64_t deadline_of(uint64_t since_ns, uint64_t span_ms)
 {
     return time_after(since_ns, span_ms * NS_PER_MS);
+}
+
+/* A receive over TLS that nothing will end: see endpoint_tls.h. */
+static bool link_is_gone(struct link *link)
+{
+    if (link->look_by_ns > actor_now_ns(link->actor)) {
+        return false;
+    }
+    link->look_by_ns = deadline_of(actor_now_ns(link->actor), LINK_LOOK_MS);
+    return link->receiving && endpoint_tls_is_gone(link->stream);
 }
 
 /* Which deadline comes first, and what a link is cut for that misses it. */
@@ -172,6 +209,7 @@ void link_watch(struct link *link)
     enum endpoint_cut why;
     uint64_t deadline_ns = link_deadline(link, &why);
     deadline_ns = link->cool_by_ns < deadline_ns ? link->cool_by_ns : deadline_ns;
+    deadline_ns = link->look_by_ns < deadline_ns ? link->look_by_ns : deadline_ns;
     if (link->cut || deadline_ns == TIME_NEVER) {
         return;
     }
@@ -188,6 +226,10 @@ static void link_on_deadline(struct actor *self, struct actor_timer *timer)
     link->host->in_batch = true;
     if (link_deadline(link, &why) <= actor_now_ns(self)) {
         link_cut(link, why);
+        return;
+    }
+    if (link_is_gone(link)) {
+        link_cut(link, ENDPOINT_CUT_PEER);
         return;
     }
     if (link->cool_by_ns <= actor_now_ns(self)) {
@@ -211,7 +253,7 @@ static void link_take_received(struct link *link)
         link_received(link, 0);
     } else if (failure != 0) {
         link_cut(link, ENDPOINT_CUT_PEER);
-    } else {
+    } else if (link->up || link_raise(link)) {
         link_received(link, nng_aio_count(link->receive_aio));
     }
 }
@@ -266,14 +308,9 @@ void link_finish(struct link *link)
     }
 }
 
-/* The handshake goes out at once, without waiting for the peer's. */
 static void link_begin(struct link *link)
 {
-    uint8_t handshake[SP_HANDSHAKE_BYTES];
-    sp_write_handshake(SP_REP, handshake);
-    link->timer.on_fire = link_on_deadline;
     link->handshake_by_ns = deadline_of(actor_now_ns(link->actor), link_limits(link)->handshake_ms);
-    link_append(link, bytes_of(handshake, sizeof handshake), (struct bytes){0});
     link_read(link);
 }
 
@@ -293,6 +330,7 @@ static struct link *link_spawn(struct link_host *host, nng_stream *stream)
         free(link);
         return NULL;
     }
+    link->timer.on_fire = link_on_deadline;
     link->system = actor_system_of(link->actor);
     link->address = actor_self(link->actor);
     host->alive_count++;
@@ -308,9 +346,8 @@ static bool host_has_room(const struct link_host *host)
            !(counts_unopened && host->unopened_count >= limits->connections_unopened);
 }
 
-void link_start(struct link_host *host, nng_stream *stream, struct bytes peer)
+void link_start(struct link_host *host, nng_stream *stream)
 {
-    const struct endpoint_handler *handler = &host->endpoint->handler;
     struct endpoint_stats *stats = &host->endpoint->stats;
     if (!host_has_room(host)) {
         stats->refused++;
@@ -323,13 +360,9 @@ void link_start(struct link_host *host, nng_stream *stream, struct bytes peer)
         stats->refused++;
         return;
     }
-    if (!handler->link_up(handler->context, link->address, peer)) {
-        stats->refused++;
-        link_retire(link);
-        link_end_when_idle(link);
-        return;
-    }
     stats->accepted++;
     stats->links = host->alive_count;
-    link_begin(link);
+    if (host->is_tls || link_raise(link)) {
+        link_begin(link);
+    }
 }

@@ -10,6 +10,7 @@
 #define CANCELD_WIRE_LINK_H
 
 #include "wire/endpoint_kind.h"
+#include "wire/endpoint_peer.h"
 #include "wire/link_buffers.h"
 #include "wire/sp.h"
 
@@ -33,6 +34,9 @@ struct link_host {
     uint32_t alive_count;    /* links that are not cut */
     uint32_t unopened_count; /* of those, links without a session */
     bool in_batch;           /* link_host_flush() will be called before the loop sleeps */
+    bool is_tls;             /* with what endpoint_tls.h says of that */
+    /* The transport's word for who is at the other end. */
+    struct endpoint_peer (*peer)(struct link_host *host, struct nng_stream *stream);
     /* Has link_host_flush() called soon. */
     void (*wake)(struct link_host *host);
     /* A link has ended. */
@@ -48,7 +52,7 @@ void link_host_flush(struct link_host *host);
 
 /* Makes a link of a connection, which is the callee's from here on, also where there is no room
  * for it. */
-void link_start(struct link_host *host, struct nng_stream *stream, struct bytes peer);
+void link_start(struct link_host *host, struct nng_stream *stream);
 
 /* Queues a reply; never calls the handler. False where there is no such link. */
 bool link_reply(struct actor *self, const struct reply_to *to, struct bytes body);

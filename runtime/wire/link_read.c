@@ -19,11 +19,13 @@ static size_t link_input_room(const struct link *link)
 }
 
 /* Takes a big buffer where the next step needs it or more waits to be read than the small one holds;
- * gives it back where nothing is left in it and little came. False where there is none. */
+ * gives it back where nothing is left in it and little came; over TLS, where a receive cannot be
+ * aborted to take it away later, also where much came. False where there is none. */
 static bool link_fit_buffer(struct link *link, size_t needed)
 {
     if (link->input != link->small) {
-        if (link->input_bytes == 0 && link->read_bytes <= LINK_SMALL_BYTES) {
+        bool is_quiet = link->read_bytes <= LINK_SMALL_BYTES || link->host->is_tls;
+        if (link->input_bytes == 0 && is_quiet) {
             link_give_buffer(link);
         }
         return true;

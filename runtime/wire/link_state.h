@@ -15,6 +15,9 @@
  * burst would double the reads. */
 #define LINK_COOL_MS 250
 
+/* How often a link over TLS is looked at. */
+#define LINK_LOOK_MS 1000
+
 #define LINK_NOT_DOOMED ENDPOINT_CUT_END
 
 /* What a callback tells its link. */
@@ -45,6 +48,7 @@ struct link {
     struct sp_reader reader;
     bool receiving; /* started, and its message not taken yet */
     bool sending;   /* likewise */
+    bool up;        /* the handler knows of it */
     bool opened;    /* has a session, as far as the handler said */
     bool paused;
     bool finishing;
@@ -56,6 +60,7 @@ struct link {
     uint64_t input_since_ns;  /* when the incomplete frame began; TIME_NEVER: there is none */
     uint64_t output_since_ns; /* when output_due was set; TIME_NEVER: no output */
     uint64_t cool_by_ns;      /* when the big buffer is taken back; TIME_NEVER: not yet */
+    uint64_t look_by_ns;      /* TLS: when to see whether it is gone; TIME_NEVER: no need to */
     size_t output_due;        /* bytes that still have to go out in time */
     uint8_t *input;           /* `small`, or a big buffer */
     size_t input_bytes;

@@ -7,12 +7,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define SERVICE_STOP MESSAGE_KIND_FIRST
+enum { SERVICE_STOP = MESSAGE_KIND_FIRST, SERVICE_RIGHTS };
 
 /* How much longer than the flush the end may take before the asker gives up. */
 #define STOP_PATIENCE_MS 3000
 
-#define SERVICE_STATS_MAX (REGISTRY_STATS_MAX + 64)
+#define SERVICE_STATS_MAX (REGISTRY_STATS_MAX + JOURNAL_STATS_COUNT + 64)
 
 struct service {
     struct actor *self;
@@ -21,6 +21,7 @@ struct service {
     struct message stop;
     struct promise *stopping; /* who waits for the end */
     struct codec *codec;
+    struct journal *journal; /* NULL: none */
     struct registry_actor *registry_actor;
     struct endpoint *endpoints[SERVICE_ENDPOINTS_MAX];
     struct message_down endpoints_down[SERVICE_ENDPOINTS_MAX]; /* at the end */
@@ -29,6 +30,7 @@ struct service {
     struct limits limits;
     bool (*next_epoch)(void *context, uint64_t *epoch_out);
     void *next_epoch_context;
+    struct service_rights rights;
     uint64_t refused[ERROR_END]; /* frames that the registry never saw */
     struct stat_row stats[SERVICE_STATS_MAX];
     size_t stats_count;
@@ -111,6 +113,15 @@ static void stats_add_loop(struct service *service)
     stats_add_row(service, "owner_actors", stats.actors);
 }
 
+static void stats_add_journal(struct service *service)
+{
+    struct stat_row rows[JOURNAL_STATS_COUNT];
+    const size_t count = service->journal == NULL ? 0 : journal_stats(service->journal, rows);
+    for (size_t i = 0; i < count; i++) {
+        stats_add_row(service, rows[i].name, rows[i].value);
+    }
+}
+
 /* The registry's rows, with ours behind them. */
 static struct result with_stats(struct service *service, const struct result *result)
 {
@@ -123,6 +134,7 @@ static struct result with_stats(struct service *service, const struct result *re
     for (size_t i = 0; i < count; i++) {
         stats_add_row(service, lease[i].name, lease[i].value);
     }
+    stats_add_journal(service);
     stats_add_wire(service);
     stats_add_loop(service);
     struct result whole = *result;
@@ -152,6 +164,133 @@ static bool port_next_epoch(void *context, uint64_t *epoch_out)
 {
     const struct service *service = context;
     return service->next_epoch(service->next_epoch_context, epoch_out);
+}
+
+static size_t port_token(void *context, struct bytes token, uint8_t name_out[CAUSE_PEER_BYTES_MAX])
+{
+    const struct service *service = context;
+    return service->rights.token(service->rights.context, token, name_out);
+}
+
+static uint32_t port_principal(void *context, struct bytes name)
+{
+    const struct service *service = context;
+    return service->rights.principal(service->rights.context, name);
+}
+
+static uint32_t port_roles(void *context, uint32_t principal, struct bytes space)
+{
+    const struct service *service = context;
+    return service->rights.roles(service->rights.context, principal, space);
+}
+
+static void port_space_limits(void *context, struct bytes space, struct space_limits *limits)
+{
+    const struct service *service = context;
+    service->rights.space_limits(service->rights.context, space, limits);
+}
+
+/* ---- the journal ---- */
+
+static void port_journal(void *context, const struct journal_record *record)
+{
+    const struct service *service = context;
+    journal_append(service->journal, record);
+}
+
+static bool port_history(void *context, uint64_t ticket, const struct history_query *query)
+{
+    const struct service *service = context;
+    return journal_history(service->journal, ticket, query);
+}
+
+static uint64_t port_journal_pending(void *context)
+{
+    const struct service *service = context;
+    return journal_pending(service->journal);
+}
+
+static void on_kept(void *context, uint64_t number)
+{
+    const struct service *service = context;
+    registry_actor_journal_kept(service->registry_actor, number);
+}
+
+static void on_failed(void *context)
+{
+    const struct service *service = context;
+    registry_actor_journal_failed(service->registry_actor);
+}
+
+static void on_history(void *context, uint64_t ticket, const struct history_entry *entries,
+                       size_t entries_count, uint64_t next_cursor, bool failed)
+{
+    const struct service *service = context;
+    registry_actor_history(service->registry_actor, ticket, entries, entries_count, next_cursor,
+                           failed);
+}
+
+static bool take_record(void *context, const struct journal_record *record)
+{
+    const struct service *service = context;
+    return registry_actor_recover(service->registry_actor, record);
+}
+
+enum status service_recover(struct service *service, char error[JOURNAL_ERROR_BYTES])
+{
+    return service->journal == NULL ? STATUS_OK
+                                    : journal_load(service->journal, take_record, service, error);
+}
+
+/* Behind the registry, whose sweep gives records: sweeps run in the order of spawning. */
+static enum status attach(struct service *service, struct actor_loop *loop)
+{
+    const struct journal_handler handler = {
+        .context = service, .kept = on_kept, .failed = on_failed, .history = on_history};
+    return service->journal == NULL ? STATUS_OK : journal_attach(service->journal, loop, &handler);
+}
+
+/* ---- other rights ---- */
+
+struct rights_message {
+    struct message message;
+    void (*drop)(void *context);
+    void *context; /* the new one, and then the old one */
+};
+
+static void rights_release(struct message *message)
+{
+    struct rights_message *rights = (struct rights_message *) (void *) message;
+    if (rights->context != NULL) {
+        rights->drop(rights->context);
+    }
+    free(rights);
+}
+
+static void rights_take(struct service *service, struct message *message)
+{
+    struct rights_message *rights = (struct rights_message *) (void *) message;
+    void *old = service->rights.context;
+    service->rights.context = rights->context;
+    rights->context = old; /* dropped with the message */
+    registry_actor_rights_changed(service->registry_actor);
+}
+
+enum status service_rights_set(struct service *service, void *context)
+{
+    struct rights_message *rights = malloc(sizeof *rights);
+    if (rights == NULL) {
+        return STATUS_NO_MEMORY;
+    }
+    *rights =
+        (struct rights_message){.message = {.kind = SERVICE_RIGHTS, .release = rights_release},
+                                .drop = service->rights.drop,
+                                .context = context};
+    const enum status status = actor_tell(service->system, service->address, &rights->message);
+    if (status != STATUS_OK) {
+        free(rights);
+    }
+    return status;
 }
 
 /* ---- the endpoints' handler ---- */
@@ -229,6 +368,8 @@ static void on_message(struct actor *self, struct message *message)
         stop(service, message);
     } else if (message->kind == MESSAGE_DOWN) {
         endpoint_ended(service);
+    } else if (message->kind == SERVICE_RIGHTS) {
+        rights_take(service, message);
     }
     message_release(message);
 }
@@ -244,19 +385,34 @@ enum status service_shut_down(struct service *service)
 
 /* ---- life ---- */
 
+static struct registry_port port_of(struct service *service, const struct service_config *config)
+{
+    const bool has_journal = config->journal != NULL;
+    const bool has_rights = config->rights.roles != NULL;
+    return (struct registry_port){.context = service,
+                                  .send = port_send,
+                                  .head = codec_head,
+                                  .result = port_result,
+                                  .next_epoch = port_next_epoch,
+                                  .journal = has_journal ? port_journal : NULL,
+                                  .history = has_journal ? port_history : NULL,
+                                  .journal_pending = has_journal ? port_journal_pending : NULL,
+                                  .token = has_rights ? port_token : NULL,
+                                  .principal = has_rights ? port_principal : NULL,
+                                  .roles = has_rights ? port_roles : NULL,
+                                  .space_limits = has_rights ? port_space_limits : NULL};
+}
+
 static enum status compose(struct service *service, struct actor_loop *loop,
                            const struct service_config *config)
 {
     const struct registry_config registry_config = {.limits = config->limits,
+                                                    .recovery_ms = config->recovery_ms,
                                                     .epoch = config->epoch,
                                                     .counter_first = config->counter_first,
                                                     .table_key = config->table_key,
                                                     .secret_key = config->secret_key};
-    const struct registry_port port = {.context = service,
-                                       .send = port_send,
-                                       .head = codec_head,
-                                       .result = port_result,
-                                       .next_epoch = port_next_epoch};
+    const struct registry_port port = port_of(service, config);
     const struct clock *clock = config->clock == NULL ? &clock_system : config->clock;
     service->codec = codec_new(&config->digest_key);
     if (service->codec == NULL) {
@@ -268,7 +424,10 @@ static enum status compose(struct service *service, struct actor_loop *loop,
     }
     service->system = actor_system_of(service->self);
     service->address = actor_self(service->self);
-    return registry_actor_new(loop, clock, &registry_config, &port, &service->registry_actor);
+    service->journal = config->journal;
+    const enum status made =
+        registry_actor_new(loop, clock, &registry_config, &port, &service->registry_actor);
+    return made == STATUS_OK ? attach(service, loop) : made;
 }
 
 enum status service_new(struct actor_loop *loop, const struct service_config *config,
@@ -281,12 +440,14 @@ enum status service_new(struct actor_loop *loop, const struct service_config *co
     service->limits = config->limits;
     service->next_epoch = config->next_epoch;
     service->next_epoch_context = config->next_epoch_context;
+    service->rights = config->rights;
     service->stop = (struct message){.kind = SERVICE_STOP, .control = true};
     const enum status status = compose(service, loop, config);
     if (status != STATUS_OK) {
         if (service->self != NULL) {
             actor_exit(service->self);
         }
+        service->rights.context = NULL; /* the caller's still */
         service_free(service);
         return status;
     }
@@ -322,6 +483,11 @@ const char *service_url(const struct service *service, size_t i)
     return endpoint_url(service->endpoints[i]);
 }
 
+bool service_is_idle(const struct service *service)
+{
+    return registry_actor_is_idle(service->registry_actor);
+}
+
 void service_free(struct service *service)
 {
     if (service == NULL) {
@@ -332,5 +498,8 @@ void service_free(struct service *service)
     }
     registry_actor_free(service->registry_actor);
     codec_free(service->codec);
+    if (service->rights.context != NULL && service->rights.drop != NULL) {
+        service->rights.drop(service->rights.context);
+    }
     free(service);
 }

@@ -11,6 +11,7 @@ import re
 import resource
 import shutil
 import signal
+import struct
 import subprocess
 import sys
 import tempfile
@@ -18,7 +19,7 @@ import time
 import unittest
 
 from wire import *  # the tests take the words of the wire from here
-from wire import PATIENCE, SANITIZED, FrameRefused, Peer, Session, pb, store
+from wire import PATIENCE, SANITIZED, FrameRefused, Peer, Session, adopt, pb, store
 
 BINARIES = os.environ["CANCELD_BINARIES"]
 PROGRAMS = os.environ["CANCELD_TEST_PROGRAMS"]
@@ -58,14 +59,16 @@ def percentile(values, share):
 
 class Daemon:
     """canceld with an ipc and a tcp address of its own. `ephemeral=False` gives it a state directory
-    that outlives a restart, None leaves the choice to the flags."""
+    that outlives a restart, None leaves the choice to the flags. Likewise `recovery_ms`: without it a
+    start has no recovery time, None leaves it to the flags and the configuration."""
 
-    def __init__(self, *flags, ephemeral=True):
+    def __init__(self, *flags, ephemeral=True, recovery_ms=0):
         self.directory = tempfile.mkdtemp(prefix="canceld-e2e-")
         self.ipc_path = os.path.join(self.directory, "s")
         self.state_directory = os.path.join(self.directory, "state")
         state = {True: ["--ephemeral"], False: ["--state-dir", self.state_directory], None: []}
-        self.flags = [*state[ephemeral], *flags]
+        recovery = [] if recovery_ms is None else ["--recovery", str(recovery_ms)]
+        self.flags = [*state[ephemeral], *recovery, *flags]
         self.process = None
         self.urls = {}
         self.start()
@@ -87,7 +90,7 @@ class Daemon:
         if "ready" not in line:
             self.process.wait()
             raise AssertionError(f"canceld did not get ready: {line!r}\n{self.log_text()}")
-        urls = re.findall(r"(?:ipc|tcp)://[^\s\",\]]+", line)
+        urls = re.findall(r"(?:ipc|tcp|tls\+tcp)://[^\s\",\]]+", line)
         return {url.split(":")[0]: url for url in urls}
 
     def log_text(self):
@@ -163,7 +166,8 @@ class Remote:
         self.call("begin", url, open_fields)
 
     def start(self, verb, *arguments):
-        pickle.dump((verb, arguments), self.process.stdin)
+        call = pickle.dumps((verb, arguments))
+        self.process.stdin.write(struct.pack("<I", len(call)) + call)
         self.process.stdin.flush()
 
     def result(self):
@@ -176,6 +180,13 @@ class Remote:
         self.start(verb, *arguments)
         return self.result()
 
+    def finish(self):
+        """Ends a call that goes on until there is another one; gives its result."""
+        self.start("nothing")
+        result = self.result()
+        self.result()
+        return result
+
     def op(self, op):
         return self.call("op", op)
 
@@ -183,6 +194,11 @@ class Remote:
         result = self.op(store(key, **fields))
         assert result.answer == pb.ANSWER_STORED, result
         return result.gen
+
+    def adopt(self, key, gen, **fields):
+        result = self.op(adopt(key, gen, **fields))
+        assert result.answer == pb.ANSWER_ADOPTED, result
+        return result
 
     def signal(self, number):
         self.process.send_signal(number)

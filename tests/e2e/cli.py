@@ -4,6 +4,7 @@ import json
 import os
 import signal
 import subprocess
+import tempfile
 
 from canceld_e2e import BINARIES, PATIENCE, Case, eventually
 
@@ -30,7 +31,8 @@ class Said:
 
 
 def environment(**more):
-    kept = {name: value for name, value in os.environ.items() if name != "CANCELD_SERVER"}
+    kept = {name: value for name, value in os.environ.items()
+            if name not in ("CANCELD_SERVER", "CANCELD_TOKEN_FILE")}
     return {**kept, **more}
 
 
@@ -41,6 +43,44 @@ def call(*arguments, seconds=20, **how):
     done = subprocess.run([CANCELCTL, *arguments], capture_output=True,
                           timeout=seconds * PATIENCE, **how)
     return Said(done.returncode, done.stdout.decode(), done.stderr.decode(errors="replace"))
+
+
+class Background:
+    """A call of cancelctl that goes on, with what it has said so far."""
+
+    def __init__(self, *arguments):
+        self.out_file = tempfile.TemporaryFile()
+        self.err_file = tempfile.TemporaryFile()
+        self.process = subprocess.Popen([CANCELCTL, *arguments], stdin=subprocess.DEVNULL,
+                                        stdout=self.out_file, stderr=self.err_file, env=environment())
+
+    def text_of(self, file):
+        return os.pread(file.fileno(), 1 << 24, 0).decode()
+
+    def lines(self):
+        """Those that are whole."""
+        return self.text_of(self.out_file).split("\n")[:-1]
+
+    def objects(self):
+        return [json.loads(line) for line in self.lines()]
+
+    def await_objects(self, count, seconds=10):
+        eventually(lambda: len(self.lines()) >= count, seconds, f"{count} lines")
+        return self.objects()
+
+    def said(self):
+        return Said(self.process.returncode, self.text_of(self.out_file), self.text_of(self.err_file))
+
+    def end(self, seconds=20):
+        self.process.wait(seconds * PATIENCE)
+        return self.said()
+
+    def clean(self):
+        if self.process.poll() is None:
+            self.process.kill()
+            self.process.wait()
+        self.out_file.close()
+        self.err_file.close()
 
 
 class CliHelpers:
@@ -60,6 +100,12 @@ class CliHelpers:
         said = call("--server", self.url(), *arguments)
         self.assertEqual(said.code, code, said)
         return said.out
+
+    def begin(self, *arguments, json_lines=True):
+        """A call that goes on in the background."""
+        going = Background("--server", self.url(), *(["--json"] if json_lines else []), *arguments)
+        self.addCleanup(going.clean)
+        return going
 
     def run_begin(self, *arguments, url=None, json_lines=True, **how):
         """cancelctl run in the background."""

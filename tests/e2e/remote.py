@@ -3,11 +3,14 @@
 
 A session with a heartbeat is kept alive by pings between the calls, as a client library's thread
 would do it; a stopped process (SIGSTOP) is therefore silent, and a killed one is gone."""
+import os
 import pickle
 import select
+import struct
 import sys
 import time
 
+import crowd
 from wire import FrameRefused, Peer, Session, only_result, pb, ping
 
 
@@ -28,6 +31,9 @@ class Holder:
             if open_fields.get("heartbeat_ms"):
                 self.pings_s = open_fields["heartbeat_ms"] / 2000
         return self.session.number if self.session else 0
+
+    def session_number(self):
+        return self.session.number
 
     def heartbeat(self):
         if self.session is None or self.lost:
@@ -73,6 +79,13 @@ class Holder:
             peer.close()
         return results
 
+    def crowd(self, name, *arguments):
+        """A function of crowd.py."""
+        return getattr(crowd, name)(self, *arguments)
+
+    def nothing(self):
+        """For whoever goes on until it is called."""
+
     def at(self, moment, op):
         """One op, sent at a moment of the monotonic clock."""
         while time.monotonic() < moment:
@@ -80,14 +93,30 @@ class Holder:
         return self.op(op)
 
 
+def read_exactly(size):
+    """From stdin, and no byte more: whether there is another call has to show in select()."""
+    data = b""
+    while len(data) < size:
+        more = os.read(sys.stdin.fileno(), size - len(data))
+        if not more:
+            raise EOFError
+        data += more
+    return data
+
+
+def next_call():
+    (size,) = struct.unpack("<I", read_exactly(4))
+    return pickle.loads(read_exactly(size))
+
+
 def main():
     holder = Holder()
-    source, sink = sys.stdin.buffer, sys.stdout.buffer
+    sink = sys.stdout.buffer
     while True:
-        while not select.select([source], [], [], holder.pings_s)[0]:
+        while not select.select([sys.stdin], [], [], holder.pings_s)[0]:
             holder.heartbeat()
         try:
-            verb, arguments = pickle.load(source)
+            verb, arguments = next_call()
         except EOFError:
             return
         try:

@@ -4,12 +4,16 @@ the frame is intact, and closed where it is not. Nobody else notices: a witness 
 own asks after every case."""
 import struct
 
-from canceld_e2e import (Case, Peer, Session, cancel, count, delete, get, handshake, main, over_both,
-                         pb, ping, poll, store, touch, wait)
+from canceld_e2e import (Case, Peer, Session, adopt, armed, cancel, cancel_label, cancel_namespace, cancel_owner,
+                         count, delete, detach, disarm, drain, get, handshake, history, main, over_both, page, pb,
+                         ping, poll, store, touch, undrain, wait, watch)
 
 GEN = 1 << 40
 DAY_MS = 86400000
 FRAME_BYTES_MAX = 65536
+BAD_LABELS = [b"", b"l" * 65, b"a\nb", b"\xff", b"\x7f"]
+BAD_LABEL_LISTS = [*([label] for label in BAD_LABELS), [b"a", b""], [b"%d" % n for n in range(9)],
+                   [b"%d" % n for n in range(1000)]]
 TOO_LONG_TEXTS = [b"x" * 257, b"a\nb", b"\xff\xfe", b"a\x00b", b"\x7f"]
 
 
@@ -19,7 +23,8 @@ def cancel_with(**cause):
 
 def key_cases():
     for op_of in (store, lambda key: delete(key, GEN), cancel, lambda key: touch(key, GEN, 1000),
-                  lambda key: wait(key), get, lambda key: pb.Op(disarm=pb.Disarm(key=key))):
+                  lambda key: wait(key), get, disarm, lambda key: adopt(key, GEN),
+                  lambda key: detach(key, GEN)):
         yield "key", op_of(b"")
         yield "key", op_of(b"k" * 257)
 
@@ -29,8 +34,11 @@ def namespace_cases():
         yield "namespace", store(b"k", namespace=name)
         yield "namespace", cancel(b"k", namespace=name)
         yield "namespace", count(namespace=name)
-        yield "namespace", pb.Op(list=pb.List(namespace=name))
-        yield "namespace", pb.Op(armed=pb.Armed(namespace=name))
+        for op_of in (page, armed, watch, drain, undrain, history):
+            yield "namespace", op_of(namespace=name)
+        yield "namespace", adopt(b"k", GEN, namespace=name)
+        yield "namespace", detach(b"k", GEN, namespace=name)
+        yield "namespace", cancel_namespace(name)
 
 
 def store_cases():
@@ -61,6 +69,59 @@ def cancel_cases():
     yield "after_gen", cancel(b"k", gen=GEN, after_gen=GEN)
 
 
+def target_cases():
+    yield "key", cancel(b"")  # none at all
+    for label in BAD_LABELS[1:]:
+        yield "label", cancel_label(label)
+    yield "label", cancel(b"k", label=b"l")
+    yield "owner", cancel(b"k", owner=1)
+    yield "owner", cancel_label(b"l", owner=1)
+    yield "whole_namespace", cancel(b"k", whole_namespace=True)
+    yield "whole_namespace", cancel_owner(1, whole_namespace=True)
+    for op_of in (lambda **fields: cancel_label(b"l", **fields), lambda **fields: cancel_owner(1, **fields),
+                  lambda **fields: cancel_namespace(**fields)):
+        yield "gen", op_of(gen=GEN)
+        yield "level", op_of(level=pb.LEVEL_DELIVERED)
+        yield "deadline_ms", op_of(deadline_ms=1)
+        yield "arm_ttl_ms", op_of(arm_ttl_ms=1000)
+        yield "after_gen", op_of(after_gen=GEN)
+
+
+def adopt_cases():
+    yield "gen", adopt(b"k", 0)
+    yield "policy", adopt(b"k", GEN, policy=3)
+    yield "on_owner_loss", adopt(b"k", GEN, on_owner_loss=pb.ON_OWNER_LOSS_KEEP)
+    for ttl_ms in (1, 99, DAY_MS + 1):
+        yield "ttl_ms", adopt(b"k", GEN, ttl_ms=ttl_ms)
+    yield "meta", adopt(b"k", GEN, meta=b"m" * 1025)
+    for code in (7, -1):
+        yield "code", adopt(b"k", GEN, cause=pb.Cause(code=code))
+    yield "text", adopt(b"k", GEN, cause=pb.Cause(code=pb.CAUSE_USER, text=b"x" * 257))
+    yield "actor", adopt(b"k", GEN, cause=pb.Cause(code=pb.CAUSE_USER, actor=b"x" * 65))
+    yield "peer", adopt(b"k", GEN, cause=pb.Cause(code=pb.CAUSE_USER, peer=b"x" * 65))
+
+
+def group_cases():
+    for labels in BAD_LABEL_LISTS:
+        yield "labels", store(b"k", labels=labels)
+        yield "labels", adopt(b"k", GEN, labels=labels)
+        yield "labels", page(labels=labels)
+        yield "labels", count(labels=labels)
+    yield "labels", store(b"k", labels=[b"twice", b"once", b"twice"])
+    yield "order", page(order=3)
+    yield "order", page(order=-1)
+    yield "cursor", page(order=pb.LIST_ORDER_OLDEST, cursor=5)
+    yield "gen", detach(b"k", 0)
+    yield "deadline_ms", drain(DAY_MS + 1)
+    for text in TOO_LONG_TEXTS:
+        yield "text", pb.Op(drain=pb.Drain(text=text))
+    yield "actor", drain(actor=b"x" * 65)
+    yield "namespace", drain(daemon=True, namespace=b"n")
+    yield "owner", undrain(daemon=True, owner=1)
+    yield "page_size", history(page_size=1001)
+    yield "key", history(key=b"k" * 257)
+
+
 def other_cases():
     yield "gen", delete(b"k", 0)
     for outcome in (pb.OUTCOME_UNSET, pb.OUTCOME_EXPIRED, pb.OUTCOME_OWNER_LOST, 6, -1):
@@ -72,8 +133,8 @@ def other_cases():
     yield "until", wait(b"k", until=3)
     yield "deadline_ms", wait(b"k", deadline_ms=DAY_MS + 1)
     yield "state", count(state=4)
-    yield "state", pb.Op(list=pb.List(state=9))
-    yield "page_size", pb.Op(list=pb.List(page_size=1001))
+    yield "state", page(state=9)
+    yield "page_size", page(page_size=1001)
     yield "acks", poll(acks=[(n, pb.NOTICE_CANCEL) for n in range(1, 1026)])
 
 
@@ -81,6 +142,7 @@ def open_cases():
     for name in (b"n" * 65, b"a\nb", b"\xff"):
         yield "client_name", pb.Open(client_name=name)
     yield "namespace", pb.Open(namespace=b"a b")
+    yield "token", pb.Open(token=b"t" * 257)
     for heartbeat_ms in (1, 99, DAY_MS + 1):
         yield "heartbeat_ms", pb.Open(heartbeat_ms=heartbeat_ms)
     yield "resume_secret", pb.Open(resume_session=1, resume_secret=b"short")
@@ -118,7 +180,8 @@ class BadCase:
 class BadOps(BadCase):
     def test_a_field_out_of_its_range_fails_its_op_alone_and_is_named(self):
         session = self.session(namespace=b"bad")
-        for cases in (key_cases, namespace_cases, store_cases, cancel_cases, other_cases):
+        for cases in (key_cases, namespace_cases, store_cases, adopt_cases, cancel_cases, target_cases, group_cases,
+                      other_cases):
             for field, op in cases():
                 with self.subTest(field=field, op=str(op)[:200]):
                     self.assertFieldError(session.op(op), field)
@@ -150,8 +213,8 @@ class BadOps(BadCase):
 
     def test_an_op_that_needs_a_session_says_so(self):
         peer = self.peer()
-        for op in (store(b"k"), delete(b"k", GEN), touch(b"k", GEN, 1000), poll(),
-                   pb.Op(close=pb.Close())):
+        for op in (store(b"k"), adopt(b"k", GEN), delete(b"k", GEN), touch(b"k", GEN, 1000),
+                   detach(b"k", GEN), poll(), pb.Op(close=pb.Close())):
             result = peer.op(op)
             self.assertAnswer(result, "ERROR")
             self.assertEqual(result.error.code, pb.ERROR_NEEDS_SESSION, op)
@@ -164,7 +227,9 @@ class BadOps(BadCase):
     def test_a_gen_from_the_future_is_a_stale_epoch_and_does_nothing(self):
         session = self.session()
         for op in (cancel(b"witness", self.gen + 1000), delete(b"witness", self.gen + 1000),
-                   get(b"witness", (1 << 64) - 1), wait(b"witness", (1 << 64) - 1)):
+                   get(b"witness", (1 << 64) - 1), wait(b"witness", (1 << 64) - 1),
+                   adopt(b"witness", self.gen + 1000), detach(b"witness", self.gen + 1000),
+                   store(b"child", parent=self.gen + 1000)):
             self.assertAnswer(session.op(op), "STALE_EPOCH")
 
 
@@ -192,7 +257,8 @@ class BadFrames(BadCase):
     def test_an_op_that_must_be_alone_and_is_not_is_refused_with_its_whole_frame(self):
         session = self.session()
         for op in (poll(), wait(b"k"), cancel(b"k", level=pb.LEVEL_DELIVERED, deadline_ms=100),
-                   pb.Op(list=pb.List()), pb.Op(armed=pb.Armed()), pb.Op(open=pb.Open())):
+                   page(), armed(), watch(), drain(), history(), cancel_label(b"l"), cancel_owner(1),
+                   cancel_namespace(), pb.Op(open=pb.Open())):
             for ops in ((op, store(b"beside")), (store(b"beside"), op)):
                 self.assertFrameError(session.peer.request(session.frame(*ops)), "NOT_ALONE")
         self.assertAnswer(session.op(get(b"beside")), "NOT_FOUND")
@@ -209,6 +275,17 @@ class BadFrames(BadCase):
         session.unanswered.discard(frame.request_id)
         session.op(store(b"l"))  # its answered_below lets the first answer go
         self.refused(session.peer, frame, "TOO_OLD", "request_id")
+
+    def test_a_flood_of_labels_is_refused_for_what_it_costs(self):
+        peer = self.peer()
+        for op in (store(b"k", labels=[b"l"] * 10000), page(labels=[b""] * 20000)):
+            self.refused(peer, pb.Frame(version=1, ops=[op]), "TOO_COMPLEX")
+        session = self.session(namespace=b"bad")
+        labels = [b"%d" % n for n in range(8)]
+        answers = {result.answer for result in session.ops(*[
+            store(b"%d" % n, labels=labels) for n in range(1024)])}
+        self.assertEqual(answers, {pb.ANSWER_STORED})
+        self.assertAnswer(session.op(count(labels=labels)), "COUNTED", count=1024)
 
     def test_more_than_64_single_answered_ids_are_refused(self):
         session = self.session()

@@ -122,6 +122,39 @@ class Outcomes(CliHelpers):
                 self.assertEqual((end["outcome"], end["exit_code"], end["answer"],
                                   end["cancelled"]), (outcome, code, "DELETED", False))
 
+    def test_what_was_stored_before_is_taken_over(self):
+        gen = self.one("store", "k", "--ttl", "1m", "--label", "red", "--meta", "{}")["gen"]
+        process = self.run_begin("--key", "k", "--adopt", gen, "--", "sleep", "60")
+        eventually(lambda: self.one("get", "k").get("owner_name") == "cancelctl run", what="an owner")
+        found = self.one("get", "k")
+        self.assertEqual((found["gen"], found["labels"], found["meta"]), (gen, ["red"], "{}"))
+        stopped = self.one("cancel", "k", "--gen", gen, "--ack", "stopped", "--deadline", "20s")
+        self.assertEqual((stopped["level"], stopped["outcome"]), ("STOPPED", "CANCELLED"))
+        said = self.run_end(process)
+        self.assertEqual(said.code, 143, said)
+        self.assertEqual([event["event"] for event in said.events()],
+                         ["ADOPTED", "CANCELLED", "ENDED"])
+
+    def test_what_is_not_to_be_had_is_not_started(self):
+        gen = self.one("store", "k", "--ttl", "1m")["gen"]
+        self.one("cancel", "k", "--reason", "enough")
+        said = self.run_all("--key", "k", "--adopt", gen, "--", "touch", self.note)
+        self.assertEqual(said.code, 125, said)
+        (event,) = said.events()
+        self.assertEqual((event["event"], event["answer"], event["cause"]["text"]),
+                         ("NOT_STARTED", "ADOPTED", "enough"))
+        self.assertEqual(self.state_of("k"), ("ENDED", "CANCELLED"))
+        said = self.run_all("--key", "k", "--adopt", gen, "--", "touch", self.note)
+        self.assertEqual((said.code, said.events()[0]["answer"]), (125, "ENDED"), said)
+        process = self.run_begin("--key", "k", "--", "sleep", "60")
+        self.await_live("k")
+        gen = self.one("get", "k")["gen"]
+        said = self.run_all("--key", "k", "--adopt", gen, "--", "touch", self.note)
+        self.assertEqual((said.code, said.events()[0]["answer"]), (125, "EXISTS"), said)
+        self.assertEqual(self.noted(), [])
+        process.terminate()
+        self.run_end(process)
+
     def test_what_goes_well_is_not_talked_about(self):
         process = self.run_begin("--key", "k", "--", "cat", json_lines=False,
                                  stdin=subprocess.PIPE)
@@ -312,15 +345,47 @@ class DaemonAway(CliCase):
                             url=url)
         self.assertEqual(said.code, 143, said)
 
-    def test_a_restart_of_the_daemon_leaves_the_command_alone_and_is_said(self):
+    def test_a_restarted_daemon_has_the_command_again_and_a_cancel_reaches_it(self):
         daemon = self.daemon(ephemeral=False)
-        process = self.run_begin("--key", "k", "--", "sh", "-c", "read line; exit 5",
-                                 stdin=subprocess.PIPE)
+        process = self.run_begin("--key", "k", "--label", "red", "--", "sleep", "60")
         self.await_live("k")
+        gen = self.one("get", "k")["gen"]
         events = Events(process)
         daemon.restart()
-        eventually(lambda: events.has("LOST_POSSIBLE"), seconds=20, what="LOST_POSSIBLE")
-        self.assertTrue(events.has("DEGRADED"))
+        eventually(lambda: events.has("ADOPTED"), seconds=20, what="ADOPTED")
+        self.assertTrue(events.has("DEGRADED") and events.has("NEW_EPOCH"))
+        self.assertFalse(events.has("LOST"))
+        found = self.one("get", "k")
+        self.assertEqual((found["gen"], found["labels"]), (gen, ["red"]))
+        stopped = self.one("cancel", "k", "--ack", "stopped", "--deadline", "20s")
+        self.assertEqual((stopped["level"], stopped["outcome"]), ("STOPPED", "CANCELLED"))
+        self.assertEqual(process.wait(20 * PATIENCE), 143)
+
+    def test_a_cancel_of_before_the_restart_is_not_lost(self):
+        daemon = self.daemon(ephemeral=False, recovery_ms=5000)
+        process = self.run_begin("--key", "k", "--", "sleep", "60")
+        self.await_live("k")
+        process.send_signal(signal.SIGSTOP)
+        self.assertEqual(self.one("cancel", "k", "--reason", "kept")["journaled"], True)
+        daemon.restart()
+        process.send_signal(signal.SIGCONT)
+        said = self.run_end(process)
+        self.assertEqual(said.code, 143, said)
+        told = [event for event in said.events() if event["event"] == "CANCELLED"]
+        self.assertEqual([event["cause"]["text"] for event in told], ["kept"])
+
+    def test_a_session_that_was_given_up_is_said_and_leaves_the_command_alone(self):
+        daemon = self.daemon("--limit-grace-ms", "300")
+        link = Link(daemon.urls["tcp"])
+        self.addCleanup(link.close)
+        process = self.run_begin("--key", "k", "--", "sh", "-c", "read line; exit 5",
+                                 stdin=subprocess.PIPE, url=link.url)
+        self.await_live("k")
+        events = Events(process)
+        link.cut()
+        self.assertEqual(self.one("wait", "k", "--deadline", "20s")["outcome"], "OWNER_LOST")
+        link.mend()
+        eventually(lambda: events.has("LOST"), seconds=20, what="LOST")
         self.assertIsNone(process.poll())
         process.stdin.write(b"go\n")
         process.stdin.flush()
@@ -340,7 +405,7 @@ class DaemonAway(CliCase):
         self.assertIn("could not be told", said.err)
         self.assertLess(time.monotonic() - begin, 8 * PATIENCE)
 
-    def test_the_time_limit_holds_where_the_daemon_has_forgotten_it(self):
+    def test_the_time_limit_holds_over_a_restart(self):
         daemon = self.daemon(ephemeral=False)
         process = self.run_begin("--key", "k", "--ttl", "2s", "--", "sleep", "60")
         self.await_live("k")

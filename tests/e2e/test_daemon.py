@@ -95,15 +95,6 @@ class Starting(Case):
         self.assertEqual(session.op(get(b"k")).operations[0].gen, gen)
         self.assertTrue(self.peer().ping())
 
-    def test_two_daemons_with_one_state_directory_never_share_an_epoch(self):
-        first = self.daemon(ephemeral=False)
-        second = self.daemon("--state-dir", first.state_directory, ephemeral=None)
-        sessions = [Session(daemon.urls["ipc"]) for daemon in (first, second)]
-        epochs = {session.opened.epoch for session in sessions}
-        for session in sessions:
-            session.close()
-        self.assertEqual(len(epochs), 2)
-
     def test_a_socket_left_by_a_killed_daemon_does_not_hinder_the_next(self):
         daemon = self.daemon()
         daemon.kill()

@@ -12,7 +12,7 @@ from link import Link
 
 NOTICE_FIELDS = ("cancelled", "ended", "lost_possible", "lost", "outcome", "flag", "text")
 EVENTS = {1: "CONNECTED", 2: "DEGRADED", 3: "RESUMED", 4: "LOST_POSSIBLE", 5: "SESSION_LOST",
-          6: "NEW_EPOCH"}
+          6: "NEW_EPOCH", 7: "ADOPTED"}
 
 
 class Owner:
@@ -157,18 +157,19 @@ class Library:
         link.mend()
         self.assertToldOnce(owner, lost="1")
 
-    def test_after_a_restart_of_the_daemon_an_owner_knows_that_it_may_be_lost_and_works_on(self):
+    def test_after_a_restart_of_the_daemon_the_operation_is_adopted_and_may_be_cancelled(self):
         daemon = self.daemon(ephemeral=False)
         owner = self.owner()
-        owner.store("k")
+        gen = owner.store("k")
         daemon.kill()
         eventually(lambda: "DEGRADED" in owner.events, what="DEGRADED")
         daemon.start()
-        eventually(lambda: "NEW_EPOCH" in owner.events, what="NEW_EPOCH")
-        self.assertToldOnce(owner, lost_possible="1")
-        owner.finish(pb.OUTCOME_COMPLETED)
-        gen = owner.store("next")
-        self.assertEqual(self.peer().op(get(b"next")).operations[0].gen, gen)
+        eventually(lambda: "ADOPTED" in owner.events, what="ADOPTED")
+        self.assertEqual(owner.events.index("NEW_EPOCH"), owner.events.index("ADOPTED") - 1)
+        self.assertEqual(owner.notices, [])
+        self.assertAnswer(self.peer().op(cancel(b"k", gen, text="stop")), "REQUESTED")
+        self.assertToldOnce(owner, cancelled="1", text="stop")
+        self.assertEqual(owner.finish(pb.OUTCOME_CANCELLED)[:2], ("DELETED", "1"))
 
     def test_an_owner_that_goes_without_finishing_leaves_failed_and_not_a_leak(self):
         self.daemon()

@@ -4,6 +4,7 @@ a second opinion on it, that shares no code with the daemon.
 
     Peer      one connection: handshake, frames, pipelining, and raw bytes for those who misbehave
     Session   a session on a Peer: request ids, answered_below, an op a call
+    Watcher   what a namespace holds, as its events tell it
 """
 import itertools
 import os
@@ -26,13 +27,16 @@ def handshake(protocol=REQ):
     return struct.pack(">BBBBHH", 0, 0x53, 0x50, 0, protocol, 0)
 
 
-def connect_socket(url, seconds=10):
+def connect_socket(url, seconds=10, source=None):
+    """`source` is the address to come from, for tcp."""
     scheme, rest = url.split("://", 1)
     if scheme == "ipc":
         sock = socket.socket(socket.AF_UNIX)
         address = rest
     else:
         sock = socket.socket(socket.AF_INET)
+        if source:
+            sock.bind((source, 0))
         host, port = rest.rsplit(":", 1)
         address = (host, int(port))
     try:
@@ -41,7 +45,7 @@ def connect_socket(url, seconds=10):
         sock.close()
         raise
     sock.settimeout(seconds * PATIENCE)
-    if scheme == "tcp":
+    if scheme != "ipc":
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return sock
 
@@ -50,10 +54,13 @@ class Peer:
     """A connection of a REQ socket. Requests may be pipelined: send() gives a number, receive() takes
     the reply of that number, in any order."""
 
-    def __init__(self, url, seconds=10, greet=True):
+    def __init__(self, url, seconds=10, greet=True, source=None, tls=None):
+        """`tls` is an ssl.SSLContext, for tls+tcp."""
         self.url = url
         self.is_ipc = url.startswith("ipc://")
-        self.socket = connect_socket(url, seconds)
+        self.socket = connect_socket(url, seconds, source)
+        if tls:
+            self.socket = tls.wrap_socket(self.socket, server_hostname=url.split("://")[1].rsplit(":", 1)[0])
         self.numbers = itertools.count(1)
         self.replies = {}
         self.buffer = b""
@@ -160,6 +167,14 @@ class Peer:
     def stats(self):
         return {row.name: row.value for row in self.op(pb.Op(stats=pb.Stats())).stats}
 
+    # Of one op on its way: give it to result_of().
+
+    def start(self, op):
+        return self.send(pb.Frame(version=1, ops=[op]))
+
+    def result_of(self, number):
+        return only_result(self.receive(number))
+
 
 class FrameRefused(Exception):
     def __init__(self, error):
@@ -198,9 +213,26 @@ def delete(key, gen, outcome=pb.OUTCOME_COMPLETED, **fields):
     return pb.Op(delete=pb.Delete(key=key, gen=gen, outcome=outcome, **fields))
 
 
+def adopt(key, gen, **fields):
+    return pb.Op(adopt=pb.Adopt(key=key, gen=gen, **fields))
+
+
 def cancel(key, gen=0, text="", **fields):
     cause = pb.Cause(code=pb.CAUSE_USER, text=text.encode())
     return pb.Op(cancel=pb.Cancel(key=key, gen=gen, cause=cause, **fields))
+
+
+def cancel_label(label, text="", **fields):
+    return cancel(b"", text=text, label=label, **fields)
+
+
+def cancel_owner(owner, text="", **fields):
+    """All operations of a session, by its number."""
+    return cancel(b"", text=text, owner=owner, **fields)
+
+
+def cancel_namespace(namespace=b"", text="", **fields):
+    return cancel(b"", text=text, namespace=namespace, whole_namespace=True, **fields)
 
 
 def touch(key, gen, ttl_ms, **fields):
@@ -224,8 +256,121 @@ def count(**fields):
     return pb.Op(count=pb.Count(**fields))
 
 
+def page(**fields):
+    return pb.Op(list=pb.List(**fields))
+
+
+def armed(**fields):
+    return pb.Op(armed=pb.Armed(**fields))
+
+
+def disarm(key, **fields):
+    return pb.Op(disarm=pb.Disarm(key=key, **fields))
+
+
+def detach(key, gen, **fields):
+    return pb.Op(detach=pb.Detach(key=key, gen=gen, **fields))
+
+
+def watch(epoch=0, revision=0, cursor=0, wait_ms=0, **fields):
+    return pb.Op(watch=pb.Watch(epoch=epoch, revision=revision, cursor=cursor, wait_ms=wait_ms, **fields))
+
+
+def drain(deadline_ms=0, text="", **fields):
+    return pb.Op(drain=pb.Drain(deadline_ms=deadline_ms, text=text.encode(), **fields))
+
+
+def undrain(**fields):
+    return pb.Op(undrain=pb.Undrain(**fields))
+
+
+def history(**fields):
+    return pb.Op(history=pb.History(**fields))
+
+
 def ping():
     return pb.Op(ping=pb.Ping())
+
+
+# ---- ops that take more than one frame: `asker` is a Peer, a Session or a Remote ---------------------
+
+
+def all_pages(asker, op):
+    """The results of list, armed or history, page by page to the end."""
+    request = getattr(op, op.WhichOneof("op"))
+    while True:
+        result = asker.op(op)
+        assert result.answer in (pb.ANSWER_PAGE, pb.ANSWER_ARMED_KEYS, pb.ANSWER_HISTORY), result
+        yield result
+        request.cursor = result.next_cursor
+        if not result.next_cursor:
+            return
+
+
+def all_operations(asker, **fields):
+    return [found for result in all_pages(asker, page(**fields)) for found in result.operations]
+
+
+def all_history(asker, **fields):
+    return [entry for result in all_pages(asker, history(**fields)) for entry in result.history]
+
+
+def persist(asker, op, seconds=10):
+    """Asks as a library does while the daemon is recovering; gives the first other result."""
+    deadline = time.monotonic() + seconds * PATIENCE
+    while (result := asker.op(op)).answer == pb.ANSWER_RECOVERING:
+        if time.monotonic() > deadline:
+            raise AssertionError(f"still recovering after {seconds * PATIENCE} s")
+        time.sleep(result.retry_ms / 1000)
+    return result
+
+
+class Watcher:
+    """Follows a namespace with a snapshot and the events since: `live` holds {(key, gen): state}, and
+    `events` all that were told. A gap shows in `snapshots`, the number of those taken."""
+
+    def __init__(self, asker, **fields):
+        self.asker = asker
+        self.fields = fields
+        self.epoch = self.revision = self.cursor = 0
+        self.live = {}
+        self.events = []
+        self.snapshots = 0
+
+    def request(self, wait_ms=0):
+        return watch(self.epoch, self.revision, self.cursor, wait_ms, **self.fields)
+
+    def take(self, result):
+        """Applies an answer; True where it was all there is for now."""
+        if result.answer == pb.ANSWER_SNAPSHOT:
+            self._take_snapshot(result)
+        else:
+            assert result.answer == pb.ANSWER_EVENTS, result
+            self._take_events(result)
+        self.epoch, self.revision, self.cursor = result.epoch, result.revision, result.next_cursor
+        return not result.more and not result.next_cursor
+
+    def _take_snapshot(self, result):
+        if not self.cursor or (result.epoch, result.revision) != (self.epoch, self.revision):
+            self.snapshots += 1
+            self.live = {}
+        self.live.update({(found.key, found.gen): found.state for found in result.operations})
+
+    def _take_events(self, result):
+        seen = self.revision
+        for event in result.events:
+            assert seen < event.revision <= result.revision, (seen, event, result.revision)
+            seen = event.revision
+            self.live[event.key, event.gen] = event.state
+            if event.state == pb.STATE_ENDED:
+                del self.live[event.key, event.gen]
+        self.events += result.events
+
+    def follow(self, wait_ms=0):
+        """To where the namespace is now; waits so long for a first event if there is none."""
+        while not self.take(self.asker.op(self.request(wait_ms))):
+            wait_ms = 0
+        return self.live
 
 
 # ---- sessions ---------------------------------------------------------------------------------------
@@ -235,11 +380,12 @@ class Session:
     """A session: the owner's side of the contract. Its request ids outlive a connection, as the
     contract wants it; resume() moves it to another one."""
 
-    def __init__(self, url, **fields):
+    def __init__(self, url, peer=None, **fields):
+        """On a connection of its own, or on that of `peer`."""
         self.request_ids = itertools.count(1)
         self.unanswered = set()
         self.newest = 0
-        self.peer = Peer(url)
+        self.peer = peer or Peer(url)
         self.peers = [self.peer]
         result = self.peer.op(pb.Op(open=pb.Open(**fields)))
         assert result.answer == pb.ANSWER_OPENED, result
@@ -291,6 +437,19 @@ class Session:
         result = self.op(store(key, **fields))
         assert result.answer == pb.ANSWER_STORED, result
         return result.gen
+
+    def adopt(self, key, gen, **fields):
+        """Adopts and expects it done: gives the result."""
+        result = self.op(adopt(key, gen, **fields))
+        assert result.answer == pb.ANSWER_ADOPTED, result
+        return result
+
+    def start(self, op):
+        return self.send(op)
+
+    def result_of(self, pending):
+        (result,) = self.receive(pending)
+        return result
 
     def notices(self, after=0, wait_ms=0, acks=()):
         result = self.op(poll(after, wait_ms, acks))

@@ -5,7 +5,7 @@ import re
 import tree
 
 EVERYWHERE = re.compile(r".")
-BELOW_SERVER = re.compile(r"^runtime/(base|actor|registry|wire)/(?!check\.c$)")
+BELOW_SERVER = re.compile(r"^runtime/(base|actor|registry|journal|wire)/(?!check\.c$)")
 NOT_MAIN = re.compile(r"^(runtime|clients/c)/(?!.*\bmain\.c$)(?!c/examples?/)(?!.*example)")
 NOT_TESTS = re.compile(r"^(?!tests/)")
 TESTS = re.compile(r"^tests/")

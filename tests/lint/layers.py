@@ -6,7 +6,7 @@ import re
 
 import tree
 
-LAYERS = ("base", "actor", "registry", "wire", "server")  # lowest first
+LAYERS = ("base", "actor", "registry", "journal", "wire", "server")  # lowest first
 INCLUDE = re.compile(r'^\s*#\s*include\s+([<"])([^>"]+)[>"]', re.MULTILINE)
 
 # A foreign header and the only files that may include it.
@@ -14,6 +14,9 @@ FOREIGN = (
     (re.compile(r"^nng/"), re.compile(r"^(runtime/wire/(endpoint|link)[^/]*|clients/c/.*|tests/.*|bench/.*)$")),
     (re.compile(r"canceld\.pb-c\.h$"), re.compile(r"^(runtime/wire/codec[^/]*|clients/c/.*|tests/.*|bench/.*)$")),
     (re.compile(r"^(google/protobuf|protobuf)-c/"), re.compile(r"^(runtime/wire/(codec|arena)[^/]*|clients/c/.*|tests/.*|bench/.*)$")),
+    (re.compile(r"^sqlite3\.h$"), re.compile(r"^(runtime/journal/(journal_file|row)[^/]*|tests/.*|bench/.*)$")),
+    # The journal knows of the registry what it is given, nothing of how it decides.
+    (re.compile(r"^registry/(?!(journal_record|frame|answer)\.h$)"), re.compile(r"^(?!runtime/journal/)")),
 )
 
 

@@ -13,8 +13,8 @@ struct coverage {
     uint64_t pairs[OP_END][ANSWER_END];
     uint64_t op_errors[ERROR_END];
     uint64_t frame_errors[ERROR_END];
-    uint64_t limits[32];
-    uint64_t fields[32];
+    uint64_t limits[48];
+    uint64_t fields[48];
 };
 
 /* False where the contract knows no such answer to such an op. */

@@ -63,7 +63,7 @@ bool lister_take(struct lister *lister, const struct model *model, const struct 
 {
     if (page->answer != ANSWER_PAGE) {
         lister->is_walking = false;
-        return false;
+        return page->answer == ANSWER_DENIED;
     }
     for (size_t i = 0; i < page->operations_count; i++) {
         if (has(&lister->listed, page->operations[i].gen)) {

@@ -25,6 +25,14 @@ struct model *model_new(const struct registry_config *config, const struct model
     list_init(&model->armed, sizeof(struct model_armed));
     list_init(&model->parked, sizeof(struct model_parked));
     list_init(&model->numbers, sizeof(uint64_t));
+    list_init(&model->bulks, sizeof(struct model_bulk));
+    list_init(&model->drains, sizeof(struct model_drain));
+    list_init(&model->recovered, sizeof(struct model_recovered));
+    list_init(&model->adopted, sizeof(uint64_t));
+    list_init(&model->events, sizeof(struct model_event));
+    list_init(&model->held, sizeof(struct model_held));
+    model->gen_first = model->gen_newest + 1;
+    model->recovery_end_ms = config->now_ms + config->recovery_ms;
     arena_init(&model->arena, MODEL_ARENA_BYTES);
     return model;
 }
@@ -54,6 +62,18 @@ void model_free(struct model *model)
     list_fini(&model->armed);
     list_fini(&model->parked);
     list_fini(&model->numbers);
+    for (size_t i = 0; i < model->bulks.count; i++) {
+        list_fini(&((struct model_bulk *) list_at(&model->bulks, i))->targets);
+    }
+    list_fini(&model->bulks);
+    list_fini(&model->drains);
+    list_fini(&model->recovered);
+    list_fini(&model->adopted);
+    list_fini(&model->events);
+    for (size_t i = 0; i < model->held.count; i++) {
+        free((void *) (uintptr_t) ((struct model_held *) list_at(&model->held, i))->encoded.data);
+    }
+    list_fini(&model->held);
     arena_fini(&model->arena);
     free(model);
 }
@@ -88,6 +108,13 @@ void model_link_down(struct model *model, uint64_t link, uint64_t now_ms)
         const struct model_parked *parked = list_at(&model->parked, i - 1);
         if (parked->session == 0 && parked->to.link == link) {
             model_parked_remove(model, i - 1);
+        }
+    }
+    for (size_t i = model->held.count; i > 0; i--) {
+        const struct model_held *held = list_at(&model->held, i - 1);
+        if (held->head.session == 0 && held->to.link == link) {
+            free((void *) (uintptr_t) held->encoded.data);
+            list_remove(&model->held, i - 1);
         }
     }
     for (size_t i = 0; i < model->sessions.count; i++) {
@@ -206,7 +233,8 @@ static uint64_t notice_number(struct model *model, const struct model_op *op)
     return owner == NULL ? 0 : ++owner->notices_last;
 }
 
-bool model_cancel(struct model *model, struct model_op *op, const struct cause *cause)
+bool model_cancel(struct model *model, struct model_op *op, const struct cause *cause,
+                  uint64_t record)
 {
     ASSERT(model_op_is_live(op));
     if (op->state == STATE_CANCELLING) {
@@ -216,7 +244,27 @@ bool model_cancel(struct model *model, struct model_op *op, const struct cause *
     op->cause = *cause;
     op->level = LEVEL_RECORDED;
     op->notice_cancel = notice_number(model, op);
+    op->is_pending = false;
+    op->cancelled_ms = model->now_ms;
+    op->record = record;
+    model_event(model, op);
+    op->cancelled_revision = model->events.count;
+    model_bulk_note_change(model, op);
+    model_mark_descendants(model, op);
     return true;
+}
+
+/* The journal is told how those that it knows have ended. */
+static void record_end(struct model *model, const struct model_op *op, bool by_owner)
+{
+    model_recovered_ended(model, op->gen);
+    if (op->is_recorded) {
+        (void) model_record(
+            model,
+            &(struct journal_record){
+                .kind = JOURNAL_END, .gen = op->gen, .outcome = op->outcome, .by_owner = by_owner},
+            true);
+    }
 }
 
 void model_end(struct model *model, struct model_op *op, enum outcome outcome, bool by_owner)
@@ -234,6 +282,11 @@ void model_end(struct model *model, struct model_op *op, enum outcome outcome, b
     } else {
         op->notice_cancel = 0;
     }
+    op->is_pending = false;
+    model_event(model, op);
+    record_end(model, op, by_owner);
+    model_bulk_note_change(model, op);
+    model_part_children(model, op);
     model_note_end(model, op);
     model_memory_trim(model);
 }
@@ -282,6 +335,17 @@ static bool is_tied(const struct model *model, const struct model_op *op)
     return false;
 }
 
+/* One whose descendants' turns are still to come is known until then. */
+static bool holds_children(const struct model *model, const struct model_op *op)
+{
+    for (size_t i = 0; i < model->ops.count; i++) {
+        if (op->cause.code != CAUSE_UNSET && model_op_at(model, i)->is_pending) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* What is too old, or one too many, goes, unless something keeps it: an ack that is missing, or a parked
  * cancel that will tell of it. */
 void model_memory_trim(struct model *model)
@@ -298,7 +362,8 @@ void model_memory_trim(struct model *model)
     }
     for (size_t i = model->ops.count; i > 0; i--) {
         const struct model_op *op = model_op_at(model, i - 1);
-        if (op->is_out_of_memory && !model_op_is_pinned(op) && !is_tied(model, op)) {
+        if (op->is_out_of_memory && !model_op_is_pinned(op) && !is_tied(model, op) &&
+            !holds_children(model, op)) {
             forget(model, i - 1);
         }
     }
@@ -329,9 +394,15 @@ struct model_session *model_find_session(const struct model *model, uint64_t num
     return NULL;
 }
 
-/* The oldest operation of the session that has not been seen to yet. */
+/* The next operation of the session that has not been seen to yet: as was observed, else the oldest. */
 static struct model_op *next_owned(const struct model *model, uint64_t number)
 {
+    const struct model_event *observed = model_observed(model);
+    struct model_op *seen = observed == NULL ? NULL : model_find_gen(model, observed->event.gen);
+    if (seen != NULL && seen->owner == number && model_op_is_live(seen) &&
+        observed->event.state == STATE_ENDED) {
+        return seen;
+    }
     for (size_t i = 0; i < model->ops.count; i++) {
         struct model_op *op = model_op_at(model, i);
         if (op->owner == number) {
@@ -343,6 +414,13 @@ static struct model_op *next_owned(const struct model *model, uint64_t number)
 
 static void remove_session(struct model *model, uint64_t number)
 {
+    for (size_t i = model->drains.count; i > 0; i--) {
+        const struct model_drain *drain = list_at(&model->drains, i - 1);
+        if (drain->scope == BULK_OWNER && drain->owner == number) {
+            list_remove(&model->drains, i - 1);
+        }
+    }
+    model_held_forget(model, number);
     for (size_t i = 0; i < model->sessions.count; i++) {
         struct model_session *session = list_at(&model->sessions, i);
         if (session->number == number) {
@@ -357,8 +435,13 @@ static void remove_session(struct model *model, uint64_t number)
 void model_session_end(struct model *model, uint64_t number)
 {
     model_lose_parked(model, number, true);
-    struct model_op *op = next_owned(model, number);
-    for (; op != NULL; op = next_owned(model, number)) {
+    for (;;) {
+        while (model_work_as_observed(model)) {
+        }
+        struct model_op *op = next_owned(model, number);
+        if (op == NULL) {
+            break;
+        }
         op->owner = 0; /* nobody to give a notice to */
         op->owner_name = (struct bytes){0};
         op->notice_cancel = 0;

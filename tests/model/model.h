@@ -27,6 +27,26 @@ struct model_port {
 
     /* As in struct registry_port. */
     bool (*next_epoch)(void *context, uint64_t *epoch_out);
+
+    /* Rights; NULL, all three: everybody may do everything. */
+    struct bytes (*token)(void *context, struct bytes token); /* a name; empty: nobody's */
+    uint32_t (*roles)(void *context, struct bytes name, struct bytes space);
+    void (*space_limits)(void *context, struct bytes space, struct space_limits *limits);
+
+    bool has_journal;
+};
+
+/* One change, as watchers see it. */
+struct model_event {
+    struct bytes space;
+    struct event event;
+};
+
+/* A record that the real registry gave to its journal, and whether the model had it explained. */
+struct model_record {
+    uint64_t number;
+    struct journal_record record;
+    bool is_explained;
 };
 
 struct model_link {
@@ -58,6 +78,56 @@ struct model_op {
     bool is_out_of_memory;  /* too old, or one too many: only the want of an ack keeps it */
     uint64_t notice_cancel; /* its number; 0: none, or acknowledged */
     uint64_t notice_ended;
+    enum policy policy;
+    uint64_t parent; /* 0: none (any more) */
+    struct bytes labels[LABELS_MAX];
+    size_t labels_count;
+    uint64_t cancelled_ms;
+    uint64_t cancelled_revision;
+    uint64_t previous_session;
+    bool is_pending; /* LIVE, under an ancestor that was cancelled: its turn will come */
+    struct cause pending_cause;
+    uint64_t pending_record;
+    uint64_t record;  /* of the journal, that tells of its cancel; 0: none */
+    bool is_recorded; /* in a record of its own */
+    bool is_told;     /* somebody was told of its cancel by a cancel */
+};
+
+/* A cancel of many: a bulk cancel, a drain, or a cancel of the recovery time, that covers what is adopted. */
+struct model_bulk {
+    uint64_t number;
+    enum bulk_scope scope;
+    struct bytes space;
+    struct bytes key;
+    struct bytes label;
+    uint64_t owner;
+    uint64_t fence;
+    uint64_t after_gen;
+    struct cause cause;
+    uint64_t record;
+    uint64_t name; /* the registry's word for it, in the journal */
+    bool is_drain;
+    bool is_covering;  /* what is adopted later, too */
+    bool is_recovered; /* of an earlier run */
+    bool is_working;
+    struct list targets; /* of struct model_target */
+};
+
+/* A cancel of an earlier run, that waits for its operation's owner. */
+struct model_recovered {
+    struct bytes space;
+    struct bytes key;
+    uint64_t gen;
+    struct cause cause;
+    bool is_adopted;
+};
+
+/* A namespace, a session or the daemon that takes no stores. */
+struct model_drain {
+    enum bulk_scope scope; /* SPACE, OWNER or DAEMON */
+    struct bytes space;
+    uint64_t owner;
+    struct cause cause;
 };
 
 struct model_armed {
@@ -65,6 +135,7 @@ struct model_armed {
     struct bytes key;
     struct cause cause;
     uint64_t end_ms;
+    uint64_t record;
 };
 
 /* What is known of one request id. */
@@ -78,6 +149,9 @@ struct model_answer {
     bool was_parked;
     bool is_crossed;  /* decided when answered_below went past it: the client may not have known */
     bool may_be_gone; /* so it is kept, unless its room was needed */
+    bool is_open;     /* a list of many that was not seen: its order is not known */
+    bool is_refused;  /* the journal failed: the reply is there, and was not given */
+    uint64_t needs;   /* the record that has to be kept first */
     size_t size;
     uint8_t *data; /* the encoded reply; NULL for none */
 };
@@ -94,6 +168,7 @@ struct model_session {
     uint64_t grace_end_ms;
     uint64_t notices_last;
     uint64_t below;
+    struct bytes peer; /* who opened it */
     struct list answers;
 };
 
@@ -102,6 +177,10 @@ struct model_target {
     struct gen_result result;
     bool no_owner;
     bool settled;
+    bool is_shared;      /* bulk: reached by this one, or by another at work with the same cause */
+    bool was_reached;    /* bulk: it was LIVE, and its turn came */
+    bool may_be_counted; /* bulk: it ended when it was CANCELLING: its turn may have come before */
+    uint64_t record;
 };
 
 struct model_parked {
@@ -116,11 +195,30 @@ struct model_parked {
     enum until until;     /* wait */
     enum outcome outcome; /* wait: of the gen, once it ended */
     struct cause cause;
-    uint64_t after;     /* poll */
+    uint64_t after;     /* poll; watch: the revision */
     enum answer answer; /* cancel */
     enum level level;
     struct list targets;
+    uint64_t bulk;         /* bulk cancel, drain: its number */
+    enum bulk_scope scope; /* drain */
+    uint64_t owner;        /* drain */
+    bool has_time;         /* drain: it may be answered with the stragglers alone at the deadline */
+    uint64_t ticket;       /* history */
+    uint32_t items_max;
 };
+
+/* A reply that waits for the journal. */
+struct model_held {
+    struct reply_to to;
+    struct reply_head head;
+    struct bytes encoded; /* the heap's */
+    uint64_t needs;       /* records that have to be kept first, at the least */
+    uint64_t needs_most;  /* and at the most */
+    bool is_open; /* a session's operations were ending: how far it had come is not known yet */
+    bool is_lost; /* its session has ended meanwhile */
+};
+
+struct model_request; /* one op of a frame: below */
 
 struct model {
     struct registry_config config;
@@ -131,6 +229,29 @@ struct model {
     struct list armed;
     struct list parked;
     struct list numbers; /* every session number ever given */
+    struct list bulks;
+    struct list drains;
+    struct list recovered;
+    struct list adopted; /* gens, of an earlier run, that were ever adopted in this one */
+    struct list events;  /* of struct model_event: all of this run */
+    struct list held;
+    const struct list
+        *observed;        /* of struct model_event: what the real one's watchers saw in this step */
+    size_t observed_from; /* how many events there were before it */
+    struct list *records; /* of struct model_record: those of this step */
+    uint64_t records_given;
+    uint64_t records_kept;
+    bool journal_has_failed;
+    bool journal_is_full;
+    uint64_t revision_base; /* of the events' numbers: as the real one counts */
+    bool is_revision_known;
+    uint64_t gen_first; /* of this start */
+    uint64_t recovery_end_ms;
+    uint64_t bulks_given;
+    uint64_t needs; /* the record that the reply at hand needs, beyond what its results say */
+    uint64_t history_ticket; /* that the real registry asked with in this step */
+    bool history_is_refused;
+    const char *complaint; /* what is wrong beyond the replies; NULL: nothing */
     uint64_t now_ms;
     uint64_t epoch;
     uint64_t counter;    /* the next gen's */
@@ -150,6 +271,15 @@ void model_link_paused(struct model *model, uint64_t link, bool paused, uint64_t
 bool model_link_opened(const struct model *model, uint64_t link);
 void model_frame(struct model *model, const struct reply_to *from, const struct frame *frame,
                  uint64_t now_ms);
+
+/* Does what a frame began and left to be done in steps, in the order in which the real registry did it, until so
+ * many events of this step were; SIZE_MAX: all. Then answers who waited, if `settle`. */
+void model_work(struct model *model, size_t events_max);
+
+bool model_has_work(const struct model *model);
+
+/* The next step of it, if that is what was observed. */
+bool model_work_as_observed(struct model *model);
 
 /* When something is due that somebody can see; TIME_NEVER for nothing. */
 uint64_t model_next_ms(const struct model *model);
@@ -182,8 +312,10 @@ bool model_op_is_pinned(const struct model_op *op);
 /* Whose it is: of those that ended, only one that waits for an ack is still anybody's. */
 uint64_t model_op_owner(const struct model_op *op);
 
-/* Makes it CANCELLING; false where it was so before (the first cause stays). */
-bool model_cancel(struct model *model, struct model_op *op, const struct cause *cause);
+/* Makes it CANCELLING, and its descendants wait for their turn; false where it was so before (the first cause
+ * stays). `record`: of the journal. */
+bool model_cancel(struct model *model, struct model_op *op, const struct cause *cause,
+                  uint64_t record);
 
 /* Ends it, answers who waits for that, and drops what memory has no room for: *op is stale then. */
 void model_end(struct model *model, struct model_op *op, enum outcome outcome, bool by_owner);
@@ -232,6 +364,133 @@ void model_lose_parked(struct model *model, uint64_t session, bool only_as_seen)
 void model_parked_remove(struct model *model, size_t index);
 size_t model_parked_count(const struct model *model, uint64_t session, uint64_t link);
 
+/* ---- model_tree.c ---- */
+
+/* Those that wait for the cancelled op's sake. */
+void model_mark_descendants(struct model *model, const struct model_op *op);
+
+/* The end of a parent: its children are roots; those that wait for an ancestor's sake go on waiting. */
+void model_part_children(struct model *model, const struct model_op *parent);
+
+struct model_op *model_find_gen(const struct model *model, uint64_t gen);
+
+/* The cause that a child has from a parent with this one. */
+struct cause model_cause_of_parent(const struct cause *cause);
+
+/* ---- model_watch.c ---- */
+
+void model_event(struct model *model, const struct model_op *op);
+uint64_t model_revision(const struct model *model);
+
+/* What the real registry did next in this step, NULL where that is not known. */
+const struct model_event *model_observed(const struct model *model);
+
+/* What the watcher is told now, or false where it has to wait. */
+bool model_watch_result(struct model *model, const struct model_parked *watch, bool may_wait,
+                        struct result *result);
+
+/* ---- model_group.c ---- */
+
+bool model_bulk_covers(const struct model_bulk *bulk, const struct model_op *op);
+struct model_bulk *model_find_bulk(const struct model *model, uint64_t number);
+
+/* The live op that a bulk cancel has to reach yet, for the event; NULL for none. */
+struct model_bulk *model_bulk_for(const struct model *model, const struct model_event *event,
+                                  struct model_target **target_out);
+bool model_bulk_is_done(const struct model *model, const struct model_bulk *bulk);
+bool model_bulk_result(struct model *model, const struct model_parked *parked,
+                       struct result *result);
+void model_bulk_note_change(struct model *model, const struct model_op *op);
+
+/* Whether there are too many, or, where the real registry said so, may be. */
+bool model_bulks_are_full(struct model *model, bool was_seen);
+struct model_bulk *model_add_bulk(struct model *model, const struct model_bulk *wanted);
+
+/* Which of the targets that it shares with another it reached: as the real registry says. */
+void model_bulk_follow(const struct model *model, struct model_bulk *bulk,
+                       const struct result *seen);
+
+/* All that it covers was reached. */
+void model_bulk_finish(struct model *model, struct model_bulk *bulk);
+
+/* Reaches a target. */
+void model_bulk_reach(struct model *model, struct model_bulk *bulk, struct model_target *target);
+bool model_cancel_bulk(struct model *model, struct model_request *request, const struct op *op,
+                       struct result *result);
+
+/* The drain that stops a store, or that an adopted op falls under; NULL for none. */
+const struct model_drain *model_drain_of(const struct model *model, struct bytes space,
+                                         uint64_t session, enum bulk_scope scope);
+bool model_is_drained(const struct model *model, struct bytes space, uint64_t session);
+
+/* What a drain is answered; false where it has to wait. */
+bool model_drain_result(struct model *model, const struct model_parked *parked, bool is_late,
+                        struct result *result);
+
+/* ---- model_adopt.c ---- */
+
+bool model_is_recovering(const struct model *model);
+
+/* RECOVERING, for a gen of before this start that is neither live nor remembered. */
+bool model_may_come(const struct model *model, uint64_t gen);
+bool model_recovering(const struct model *model, struct result *result);
+
+/* A cancel, a bulk cancel or an arm of an earlier run. */
+void model_recover(struct model *model, const struct journal_record *record);
+
+/* Whether the gen was adopted in this run and is forgotten by now. */
+bool model_was_adopted(const struct model *model, uint64_t gen);
+
+/* Its operation came back and has ended: nobody waits for it any more. */
+void model_recovered_ended(struct model *model, uint64_t gen);
+
+/* The first cause of an earlier run for such an operation, NULL for none. */
+const struct cause *model_recovered_cause(const struct model *model, const struct model_op *op);
+bool model_is_idle(const struct model *model, bool *is_open_out);
+
+/* ---- model_journal.c ---- */
+
+/* The number of the record of this step that says so, which is explained with that; 0 for none, which is a
+ * complaint where `must`. */
+uint64_t model_record(struct model *model, const struct journal_record *wanted, bool must);
+uint64_t model_record_cancel(struct model *model, const struct model_op *op,
+                             const struct cause *cause, bool must);
+void model_journal_kept(struct model *model, uint64_t number);
+void model_journal_failed(struct model *model);
+
+/* Whether the reply was kept back, or refused, for the journal's sake. */
+bool model_hold(struct model *model, const struct reply_to *to, const struct reply *reply,
+                struct bytes encoded);
+
+/* After a step: complains of records that nothing explains. */
+void model_records_done(struct model *model);
+void model_held_forget(struct model *model, uint64_t session);
+
+/* The answer of an id that was refused for the journal's sake is asked for again; false: it is to be given. */
+bool model_hold_again(struct model *model, const struct reply_to *to, const struct frame *frame,
+                      struct model_answer *answer);
+void model_held_move(struct model *model, const struct frame *frame, const struct reply_to *to);
+
+/* The name of the bound, where the journal takes no record now and the op needs one, or where the real one
+ * said so and might; NULL: go on. */
+const char *model_journal_limit(const struct model *model, const struct model_request *request,
+                                bool needs_record);
+
+/* A page of the history came. */
+void model_history(struct model *model, uint64_t ticket, const struct history_entry *entries,
+                   size_t entries_count, uint64_t next_cursor, bool failed);
+
+/* ---- model_frame.c ---- */
+
+/* In the model's arena. */
+struct bytes model_encode(struct model *model, const struct reply *reply);
+
+/* The id's answer has to wait, or, with `maybe`, may have waited. */
+void model_answer_parked(struct model *model, const struct reply_head *head, bool maybe);
+
+void model_answer_keep(struct model *model, const struct reply_head *head, struct bytes encoded,
+                       uint64_t needs, bool is_refused);
+
 /* One op of a frame. */
 struct model_request {
     const struct reply_to *from;
@@ -258,6 +517,12 @@ MODEL_HANDLER(list);
 MODEL_HANDLER(count);
 MODEL_HANDLER(armed);
 MODEL_HANDLER(disarm);
+MODEL_HANDLER(detach);
+MODEL_HANDLER(watch);
+MODEL_HANDLER(drain);
+MODEL_HANDLER(undrain);
+MODEL_HANDLER(adopt);
+MODEL_HANDLER(history);
 
 /* Sets the answer, or FULL of that bound; true, for a handler to return. */
 bool model_answered(struct result *result, enum answer answer);
@@ -295,11 +560,40 @@ struct model_op *model_by_gen(const struct model *model, const struct model_requ
 /* All that can be said of an operation. */
 struct operation_info model_info(const struct model *model, const struct model_op *op);
 
+/* What list and count select. */
+bool model_is_listed(const struct model_op *op, struct bytes space, const struct op *request);
+
+/* The bound that a store or an adopt meets, NULL for none. */
+const char *model_store_limit(const struct model *model, const struct model_request *request,
+                              const struct op *op);
+
+/* An operation of that gen, in its place among the others. */
+struct model_op *model_add_op(struct model *model, const struct model_request *request,
+                              const struct op *op, uint64_t gen);
+
+/* Takes the arm of the op's key, if there is one: its cause, and true. `is_first`: it is what cancels the op. */
+bool model_use_arm(struct model *model, const struct model_op *op, bool is_first,
+                   struct cause *cause_out, uint64_t *record_out);
+
+/* Whether the op may do it: by its namespace and who asks. */
+bool model_is_allowed(const struct model *model, const struct model_request *request,
+                      const struct op *op);
+
+/* The cause that a caller's op brings, with the caller's peer. */
+struct cause model_cause_of(const struct model_request *request, uint32_t code,
+                            const struct cause *words);
+
+bool model_is_text(struct bytes text, size_t size_max);
+
 bool model_op_must_be_alone(const struct op *op);
 bool model_op_is_mutating(const struct op *op);
 
 /* The name of the first field that is out of its range, NULL for none. */
 const char *model_bad_field(const struct model *model, const struct op *op);
+
+/* That name, or another that the real registry may blame as well. */
+const char *model_field_as_seen(const struct model *model, const struct op *op,
+                                const struct result *seen, const char *field);
 
 /* Sends a reply and, where its session may ask for it again, remembers it. */
 void model_reply(struct model *model, const struct reply_to *to, const struct reply *reply);

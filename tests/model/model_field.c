@@ -42,7 +42,7 @@ static size_t character_bytes(const uint8_t *text, size_t size)
     return good && !control ? bytes : 0;
 }
 
-static bool is_text(struct bytes text, size_t size_max)
+bool model_is_text(struct bytes text, size_t size_max)
 {
     for (size_t at = 0; at < text.size;) {
         size_t bytes = character_bytes(text.data + at, text.size - at);
@@ -58,7 +58,7 @@ static const char *bad_open(const struct model *model, const struct op *op)
 {
     (void) model;
     uint32_t heartbeat = op->as.open.heartbeat_ms;
-    if (!is_text(op->as.open.client_name, CLIENT_NAME_BYTES_MAX)) {
+    if (!model_is_text(op->as.open.client_name, CLIENT_NAME_BYTES_MAX)) {
         return "client_name";
     }
     if (heartbeat != 0 && (heartbeat < HEARTBEAT_MS_MIN || heartbeat > HEARTBEAT_MS_MAX)) {
@@ -67,7 +67,22 @@ static const char *bad_open(const struct model *model, const struct op *op)
     if (op->as.open.resume_session != 0 && op->as.open.resume_secret.size != SECRET_BYTES) {
         return "resume_secret";
     }
-    return NULL;
+    return op->as.open.token.size > TOKEN_BYTES_MAX ? "token" : NULL;
+}
+
+static bool are_labels(const struct labels *labels)
+{
+    for (size_t i = 0; i < labels->count; i++) {
+        if (labels->items[i].size == 0 || !model_is_text(labels->items[i], LABEL_BYTES_MAX)) {
+            return false;
+        }
+        for (size_t j = 0; j < i; j++) {
+            if (bytes_equal(labels->items[i], labels->items[j])) {
+                return false;
+            }
+        }
+    }
+    return labels->count <= LABELS_MAX;
 }
 
 static const char *bad_store(const struct model *model, const struct op *op)
@@ -92,19 +107,75 @@ static const char *bad_store(const struct model *model, const struct op *op)
     if (op->as.store.on_owner_loss == ON_OWNER_LOSS_KEEP && ttl == 0) {
         return "on_owner_loss";
     }
-    return op->as.store.meta.size > META_BYTES_MAX ? "meta" : NULL;
+    if (op->as.store.meta.size > META_BYTES_MAX) {
+        return "meta";
+    }
+    return are_labels(&op->as.store.labels) ? NULL : "labels";
+}
+
+static const char *bad_adopt(const struct model *model, const struct op *op)
+{
+    const struct cause *cause = &op->as.store.cause;
+    const char *field = bad_store(model, op);
+    if (field != NULL) {
+        return field;
+    }
+    if (op->gen == 0) {
+        return "gen";
+    }
+    if (op->as.store.cause_code >= CAUSE_END) {
+        return "cause.code";
+    }
+    if (!model_is_text(cause->text, CAUSE_TEXT_BYTES_MAX)) {
+        return "cause.text";
+    }
+    if (!model_is_text(cause->actor, CAUSE_ACTOR_BYTES_MAX)) {
+        return "cause.actor";
+    }
+    if (!model_is_text(cause->peer, CAUSE_PEER_BYTES_MAX)) {
+        return "cause.peer";
+    }
+    return op->as.store.parent >= op->gen ? "parent" : NULL;
+}
+
+/* Just one target, and what goes with one of many. */
+static const char *bad_target(const struct op *op)
+{
+    int targets = (op->key.size > 0) + (op->as.cancel.label.size > 0) + (op->as.cancel.owner != 0) +
+                  op->as.cancel.whole_namespace;
+    if (targets == 0 || op->key.size > KEY_BYTES_MAX) {
+        return "key";
+    }
+    if (!model_is_text(op->as.cancel.label, LABEL_BYTES_MAX)) {
+        return "label";
+    }
+    if (targets > 1) {
+        return op->key.size > 0 ? "key" : op->as.cancel.label.size > 0 ? "label" : "owner";
+    }
+    if (op->key.size > 0) {
+        return NULL;
+    }
+    return op->gen != 0                           ? "gen"
+           : op->as.cancel.level > LEVEL_RECORDED ? "level"
+           : op->as.cancel.deadline_ms > 0        ? "deadline_ms"
+           : op->as.cancel.arm_ttl_ms > 0         ? "arm_ttl_ms"
+           : op->as.cancel.after_gen > 0          ? "after_gen"
+                                                  : NULL;
 }
 
 static const char *bad_cancel(const struct model *model, const struct op *op)
 {
     const struct cause *cause = &op->as.cancel.cause;
+    if (bad_target(op) != NULL) {
+        return bad_target(op);
+    }
     if (op->as.cancel.cause_code >= CAUSE_SUPERSEDED) {
         return "cause.code";
     }
-    if (!is_text(cause->text, CAUSE_TEXT_BYTES_MAX)) {
+    if (!model_is_text(cause->text, CAUSE_TEXT_BYTES_MAX)) {
         return "cause.text";
     }
-    if (!is_text(cause->actor, CAUSE_ACTOR_BYTES_MAX)) {
+    if (!model_is_text(cause->actor, CAUSE_ACTOR_BYTES_MAX)) {
         return "cause.actor";
     }
     if (cause->peer.size > 0) {
@@ -164,7 +235,77 @@ static const char *bad_list(const struct model *model, const struct op *op)
     if (op->as.list.state >= STATE_END) {
         return "state";
     }
+    if (!are_labels(&op->as.list.labels)) {
+        return "labels";
+    }
+    if (op->kind == OP_LIST && op->as.list.order >= LIST_ORDER_END) {
+        return "order";
+    }
     return op->kind == OP_LIST && op->as.list.page_size > 1000 ? "page_size" : NULL;
+}
+
+static const char *bad_detach(const struct model *model, const struct op *op)
+{
+    (void) model;
+    return op->gen == 0 ? "gen" : NULL;
+}
+
+static const char *bad_drain(const struct model *model, const struct op *op)
+{
+    (void) model;
+    if (op->as.drain.daemon && op->space.size > 0) {
+        return "namespace";
+    }
+    if (op->as.drain.daemon && op->as.drain.owner != 0) {
+        return "owner";
+    }
+    if (op->kind == OP_UNDRAIN) {
+        return NULL;
+    }
+    if (op->as.drain.deadline_ms > DEADLINE_MS_MAX) {
+        return "deadline_ms";
+    }
+    if (!model_is_text(op->as.drain.cause.text, CAUSE_TEXT_BYTES_MAX)) {
+        return "text";
+    }
+    return model_is_text(op->as.drain.cause.actor, CAUSE_ACTOR_BYTES_MAX) ? NULL : "actor";
+}
+
+static const char *bad_history(const struct model *model, const struct op *op)
+{
+    (void) model;
+    if (op->key.size > KEY_BYTES_MAX) {
+        return "key";
+    }
+    return op->as.list.page_size > HISTORY_ITEMS_MAX ? "page_size" : NULL;
+}
+
+const char *model_field_as_seen(const struct model *model, const struct op *op,
+                                const struct result *seen, const char *field)
+{
+    static const char *const targets[] = {"key", "label", "owner", "whole_namespace"};
+    const char *theirs = seen == NULL ? NULL : seen->error.field;
+    (void) model;
+    /* A state that goes against the order: an error, or nothing. */
+    if (field == NULL && theirs != NULL && op->kind == OP_LIST &&
+        op->as.list.order != LIST_ORDER_NONE && op->as.list.state != STATE_UNSET &&
+        strcmp(theirs, "state") == 0 &&
+        (op->as.list.state == STATE_ENDED || op->as.list.order == LIST_ORDER_UNACKNOWLEDGED)) {
+        return "state";
+    }
+    if (field == NULL || theirs == NULL || op->kind != OP_CANCEL) {
+        return field;
+    }
+    bool ours_is_target = false;
+    for (size_t i = 0; i < 4; i++) {
+        ours_is_target = ours_is_target || strcmp(field, targets[i]) == 0;
+    }
+    for (size_t i = 0; i < 4 && ours_is_target; i++) {
+        if (strcmp(theirs, targets[i]) == 0) {
+            return targets[i];
+        }
+    }
+    return field;
 }
 
 /* What each op has of the common fields, and who looks at its own. */
@@ -175,7 +316,7 @@ static const struct {
 } fields[OP_END] = {
     [OP_OPEN] = {.has_space = true, .own = bad_open},
     [OP_STORE] = {.has_space = true, .has_key = true, .own = bad_store},
-    [OP_CANCEL] = {.has_space = true, .has_key = true, .own = bad_cancel},
+    [OP_CANCEL] = {.has_space = true, .own = bad_cancel},
     [OP_DELETE] = {.has_space = true, .has_key = true, .own = bad_delete},
     [OP_TOUCH] = {.has_space = true, .has_key = true, .own = bad_touch},
     [OP_POLL] = {.own = bad_poll},
@@ -185,6 +326,12 @@ static const struct {
     [OP_COUNT] = {.has_space = true, .own = bad_list},
     [OP_ARMED] = {.has_space = true},
     [OP_DISARM] = {.has_space = true, .has_key = true},
+    [OP_ADOPT] = {.has_space = true, .has_key = true, .own = bad_adopt},
+    [OP_DETACH] = {.has_space = true, .has_key = true, .own = bad_detach},
+    [OP_WATCH] = {.has_space = true},
+    [OP_DRAIN] = {.has_space = true, .own = bad_drain},
+    [OP_UNDRAIN] = {.has_space = true, .own = bad_drain},
+    [OP_HISTORY] = {.has_space = true, .own = bad_history},
 };
 
 const char *model_bad_field(const struct model *model, const struct op *op)

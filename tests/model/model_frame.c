@@ -34,7 +34,7 @@ static void answer_remove(struct model_session *session, struct model_answer *an
 
 /* ---- replies ---- */
 
-static struct bytes encode(struct model *model, const struct reply *reply)
+struct bytes model_encode(struct model *model, const struct reply *reply)
 {
     uint8_t *out = arena_take(&model->arena, FRAME_BYTES_MAX);
     size_t used = reply_write_head(&reply->head, out, FRAME_BYTES_MAX);
@@ -46,16 +46,19 @@ static struct bytes encode(struct model *model, const struct reply *reply)
     return bytes_of(out, used);
 }
 
-static void keep_answer(struct model *model, const struct reply *reply, struct bytes encoded)
+void model_answer_keep(struct model *model, const struct reply_head *head, struct bytes encoded,
+                       uint64_t needs, bool is_refused)
 {
-    struct model_session *session = model_find_session(model, reply->head.session);
-    struct model_answer *answer = session == NULL || reply->head.error.code != ERROR_UNSET
+    struct model_session *session = model_find_session(model, head->session);
+    struct model_answer *answer = session == NULL || head->error.code != ERROR_UNSET
                                       ? NULL
-                                      : find_answer(session, reply->head.request_id);
+                                      : find_answer(session, head->request_id);
     if (answer == NULL || answer->is_decided) {
         return;
     }
     answer->is_decided = true;
+    answer->is_refused = is_refused;
+    answer->needs = needs;
     if (!answer->is_read) {
         answer->data = malloc(encoded.size);
         ASSERT(answer->data != NULL);
@@ -66,16 +69,44 @@ static void keep_answer(struct model *model, const struct reply *reply, struct b
     }
 }
 
+/* Where nobody saw the reply, because its session had left the place, the order of its gens is still open. */
+static void note_open(const struct model *model, const struct reply *reply,
+                      const struct reply_to *to)
+{
+    const struct model_session *session = model_find_session(model, reply->head.session);
+    struct model_answer *answer =
+        session == NULL ? NULL : find_answer(session, reply->head.request_id);
+    if (answer != NULL && reply->results_count == 1 && reply->results[0].gens_count > 1 &&
+        model->port.seen(model->port.context, to) == NULL) {
+        answer->is_open = true;
+    }
+}
+
+/* Takes the order that the real registry gave at last. */
+static void close_open(struct model *model, struct model_answer *answer, const struct reply *seen)
+{
+    size_t mark = model->arena.used;
+    struct bytes theirs = model_encode(model, seen);
+    if (answer->is_open && theirs.size == answer->size) {
+        memcpy(answer->data, theirs.data, theirs.size);
+        answer->is_open = false;
+    }
+    model->arena.used = mark;
+}
+
 void model_reply(struct model *model, const struct reply_to *to, const struct reply *reply)
 {
     size_t mark = model->arena.used;
-    struct bytes encoded = encode(model, reply);
+    struct bytes encoded = model_encode(model, reply);
     const struct model_session *session = model_find_session(model, reply->head.session);
     bool is_refusal =
         reply->head.error.code != ERROR_UNSET && reply->head.error.code != ERROR_SESSION_LOST;
     bool optional = session != NULL && session->link != to->link && !is_refusal;
-    keep_answer(model, reply, encoded);
-    model->port.send(model->port.context, to, encoded, optional);
+    if (!model_hold(model, to, reply, encoded)) {
+        model_answer_keep(model, &reply->head, encoded, 0, false);
+        note_open(model, reply, to);
+        model->port.send(model->port.context, to, encoded, optional);
+    }
     model->arena.used = mark;
 }
 
@@ -164,6 +195,7 @@ static void move_parked(struct model *model, const struct model_request *request
             parked->to = *request->from;
         }
     }
+    model_held_move(model, request->frame, request->from);
 }
 
 /* What an answer may cost beyond its bytes. */
@@ -225,7 +257,7 @@ static bool is_repeat(struct model *model, const struct model_request *request)
 {
     const struct frame *frame = request->frame;
     const struct model_session *session = model_find_session(model, frame->session);
-    const struct model_answer *answer = find_answer(session, frame->request_id);
+    struct model_answer *answer = find_answer(session, frame->request_id);
     if (answer == NULL) {
         if (frame->request_id < session->below) {
             refuse(model, request, was_reused(request) ? ERROR_REQUEST_ID_REUSED : ERROR_TOO_OLD,
@@ -244,7 +276,12 @@ static bool is_repeat(struct model *model, const struct model_request *request)
         move_parked(model, request);
     } else if (answer->is_read) {
         return false;
+    } else if (model->port.has_journal && model_hold_again(model, request->from, frame, answer)) {
+        return true;
     } else {
+        if (request->seen != NULL && request->seen->results_count == 1) {
+            close_open(model, answer, request->seen);
+        }
         model->port.send(model->port.context, request->from, bytes_of(answer->data, answer->size),
                          false);
     }
@@ -277,7 +314,7 @@ static const char *replies_full(const struct model *model, const struct model_re
 
 /* Where the real registry stopped for want of room, if it had to: no result of one op, but a list of
  * many, is longer than this. */
-#define RESULT_BYTES_ENOUGH 2600
+#define RESULT_BYTES_ENOUGH 3400
 
 static bool has_room(const struct model *model, const struct model_request *request,
                      const struct op *op, size_t used)
@@ -334,7 +371,21 @@ static void mark_parked(struct model *model, const struct frame *frame)
 {
     struct model_session *session = model_find_session(model, frame->session);
     if (session != NULL) {
-        find_answer(session, frame->request_id)->was_parked = true;
+        struct model_answer *answer = find_answer(session, frame->request_id);
+        answer->was_parked = true;
+        /* A bulk cancel or a drain may as well have been answered at once. */
+        answer->may_be_gone = is_mutating(frame) && model_op_must_be_alone(&frame->ops[0]) &&
+                              !(frame->ops[0].kind == OP_CANCEL && frame->ops[0].key.size > 0);
+    }
+}
+
+void model_answer_parked(struct model *model, const struct reply_head *head, bool maybe)
+{
+    const struct model_session *session = model_find_session(model, head->session);
+    struct model_answer *answer = session == NULL ? NULL : find_answer(session, head->request_id);
+    if (answer != NULL && !answer->was_parked) {
+        answer->was_parked = true;
+        answer->may_be_gone = maybe;
     }
 }
 
@@ -391,6 +442,7 @@ static bool enter_session(struct model *model, struct model_request *request)
     session->silence_end_ms =
         session->heartbeat_ms == 0 ? TIME_NEVER : model->now_ms + 3 * session->heartbeat_ms;
     request->space = session->space;
+    request->peer = session->peer;
     free_answered(session, frame);
     if (is_repeat(model, request)) {
         return false;
@@ -410,6 +462,7 @@ void model_frame(struct model *model, const struct reply_to *from, const struct 
     ASSERT(link != NULL);
     arena_reset(&model->arena);
     model->now_ms = now_ms;
+    model->needs = 0;
     struct model_request request = {
         .from = from,
         .frame = frame,
@@ -429,7 +482,9 @@ void model_frame(struct model *model, const struct reply_to *from, const struct 
     if (request.closed != 0) {
         model_lose_parked(model, request.closed, true);
     }
-    model_settle(model);
+    if (!model_has_work(model)) {
+        model_settle(model);
+    }
     if (request.closed != 0) {
         model_session_end(model, request.closed);
     }

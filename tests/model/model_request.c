@@ -28,7 +28,7 @@ const struct result *model_seen(const struct model_request *request)
 static uint64_t gen_as_seen(const struct model_request *request, uint64_t gen)
 {
     const struct result *seen = model_seen(request);
-    return seen != NULL && seen->gen == gen ? gen : 0;
+    return seen == NULL || seen->gen == gen ? gen : 0;
 }
 
 /* ---- open, close, ping, stats ---- */
@@ -94,8 +94,19 @@ static bool handle_open(struct model *model, struct model_request *request, cons
                         struct result *result)
 {
     const struct result *seen = model_seen(request);
+    struct bytes peer = request->peer;
     if (op->as.open.resume_session != 0) {
         return resume(model, request, op, result);
+    }
+    if (op->as.open.token.size > 0 && model->port.token != NULL) {
+        peer = model->port.token(model->port.context, op->as.open.token);
+        if (peer.size == 0) {
+            return model_answered(result, ANSWER_DENIED);
+        }
+    }
+    if (model->port.roles != NULL &&
+        model->port.roles(model->port.context, peer, model_space(request, op)) == 0) {
+        return model_answered(result, ANSWER_DENIED);
     }
     if (model->sessions.count >= model->config.limits.sessions) {
         return model_full(result, "sessions");
@@ -107,6 +118,7 @@ static bool handle_open(struct model *model, struct model_request *request, cons
     struct model_session *session = list_push(&model->sessions);
     *session = (struct model_session){
         .space = model_space(request, op),
+        .peer = peer,
         .name = op->as.open.client_name,
         .heartbeat_ms = op->as.open.heartbeat_ms,
     };
@@ -153,21 +165,13 @@ static bool handle_stats(struct model *model, struct model_request *request, con
 
 /* ---- by key and gen ---- */
 
-/* A higher gen of the key that is live or remembered, 0 for none. Of several, the real registry's. */
-static uint64_t higher_gen(const struct model *model, const struct model_request *request,
-                           struct bytes space, const struct op *op)
+/* The highest gen of the key that is live or remembered, if it is above; 0 for none. */
+static uint64_t higher_gen(const struct model *model, struct bytes space, const struct op *op)
 {
-    const struct result *seen = model_seen(request);
-    if (seen != NULL && seen->gen > op->gen &&
-        model_find_op(model, space, op->key, seen->gen) != NULL) {
-        return seen->gen;
-    }
     const struct model_op *live = model_current(model, space, op->key);
-    if (live != NULL && live->gen > op->gen) {
-        return live->gen;
-    }
     const struct model_op *ended = model_newest_ended(model, space, op->key, op->gen);
-    return ended == NULL ? 0 : ended->gen;
+    uint64_t highest = live != NULL && live->gen > op->gen ? live->gen : 0;
+    return ended != NULL && ended->gen > highest ? ended->gen : highest;
 }
 
 /* The live operation of that gen; else NULL, and what there is to say: ENDED with its end, STALE_GEN,
@@ -191,7 +195,15 @@ struct model_op *model_by_gen(const struct model *model, const struct model_requ
                                   .cause = found->cause};
         return NULL;
     }
-    result->gen = higher_gen(model, request, space, op);
+    const struct result *seen = model_seen(request);
+    bool is_of_another = model_find_gen(model, op->gen) != NULL && op->gen < model->gen_first &&
+                         model_is_recovering(model);
+    if (model_may_come(model, op->gen) ||
+        (is_of_another && seen != NULL && seen->answer == ANSWER_RECOVERING)) {
+        (void) model_recovering(model, result);
+        return NULL;
+    }
+    result->gen = higher_gen(model, space, op);
     result->answer = result->gen == 0 ? ANSWER_NOT_FOUND : ANSWER_STALE_GEN;
     return NULL;
 }
@@ -243,6 +255,9 @@ static struct model_op *meant(const struct model *model, const struct model_requ
         found = model_current(model, space, op->key);
         found = found != NULL ? found : model_newest_ended(model, space, op->key, 0);
         result->answer = ANSWER_NOT_FOUND;
+        if (found == NULL && model_is_recovering(model)) {
+            (void) model_recovering(model, result);
+        }
         return found;
     }
     found = model_by_gen(model, request, op, result);
@@ -409,12 +424,20 @@ static const struct {
     [OP_PING] = {.handle = handle_ping},
     [OP_STATS] = {.handle = handle_stats},
     [OP_CLOSE] = {.handle = handle_close, .needs_session = true, .is_mutating = true},
+    [OP_ADOPT] = {.handle = model_handle_adopt, .needs_session = true, .is_mutating = true},
+    [OP_DETACH] = {.handle = model_handle_detach, .needs_session = true, .is_mutating = true},
+    [OP_WATCH] = {.handle = model_handle_watch, .is_alone = true},
+    [OP_DRAIN] = {.handle = model_handle_drain, .is_alone = true, .is_mutating = true},
+    [OP_UNDRAIN] = {.handle = model_handle_undrain, .is_mutating = true},
+    [OP_HISTORY] = {.handle = model_handle_history, .is_alone = true},
 };
 
 bool model_op_must_be_alone(const struct op *op)
 {
     return rows[op->kind].is_alone ||
-           (op->kind == OP_CANCEL && op->as.cancel.level > LEVEL_RECORDED);
+           (op->kind == OP_CANCEL &&
+            (op->as.cancel.level > LEVEL_RECORDED || op->as.cancel.label.size > 0 ||
+             op->as.cancel.owner != 0 || op->as.cancel.whole_namespace));
 }
 
 bool model_op_is_mutating(const struct op *op)
@@ -430,7 +453,14 @@ bool model_apply(struct model *model, struct model_request *request, const struc
                                ? ERROR_NEEDS_SESSION
                                : ERROR_UNSET;
     const char *field = code == ERROR_UNSET ? model_bad_field(model, op) : NULL;
+    const struct result *seen = model_seen(request);
     *result = (struct result){0};
+    /* Which of the two is told where both are so is open. */
+    if (field != NULL && seen != NULL && seen->answer == ANSWER_DENIED &&
+        !model_is_allowed(model, request, op)) {
+        field = NULL;
+    }
+    field = code == ERROR_UNSET ? model_field_as_seen(model, op, seen, field) : NULL;
     if (field != NULL) {
         code = ERROR_FIELD;
     }
@@ -438,6 +468,9 @@ bool model_apply(struct model *model, struct model_request *request, const struc
         result->error = (struct error){
             .code = code, .field = field, .text = field == NULL ? "(a sentence)" : field};
         return model_answered(result, ANSWER_ERROR);
+    }
+    if (op->kind != OP_OPEN && !model_is_allowed(model, request, op)) {
+        return model_answered(result, ANSWER_DENIED);
     }
     return rows[op->kind].handle(model, request, op, result);
 }

@@ -74,6 +74,7 @@ void model_cancel_result(struct model *model, const struct model_parked *parked,
     struct gen_result *gens = arena_take(&model->arena, count * sizeof *gens);
     *result = (struct result){
         .answer = parked->answer, .gens = gens, .gens_count = count, .level = LEVEL_STOPPED};
+    result->journaled = model->port.has_journal;
     for (size_t i = 0; i < count; i++) {
         const struct model_target *target = list_at(&parked->targets, i);
         gens[i] = target->result;
@@ -231,7 +232,18 @@ static bool parked_is_decided(struct model *model, struct model_parked *parked,
         model_notices(model, parked->session, parked->after,
                       model->port.seen(model->port.context, &parked->to), result);
         return result->notices_count > 0;
+    case OP_WATCH:
+        return model_watch_result(model, parked, true, result);
+    case OP_DRAIN:
+        return model_drain_result(model, parked, false, result);
+    case OP_HISTORY:
+        *result = (struct result){.answer = ANSWER_FULL, .limit = "journal"};
+        return false;
     default:
+        if (parked->bulk != 0) {
+            return model_bulk_is_done(model, model_find_bulk(model, parked->bulk)) &&
+                   model_bulk_result(model, parked, result);
+        }
         if (!model_targets_update(model, parked) || saw_later_ends(model, parked)) {
             return false;
         }
@@ -262,6 +274,7 @@ void model_settle(struct model *model)
 {
     for (size_t i = model->parked.count; i > 0; i--) {
         struct result result;
+        model->needs = 0;
         if (parked_is_decided(model, parked_at(model, i - 1), &result)) {
             answer_parked(model, i - 1, &result);
         }
@@ -272,7 +285,8 @@ void model_note_end(struct model *model, const struct model_op *op)
 {
     for (size_t i = 0; i < model->parked.count; i++) {
         struct model_parked *parked = parked_at(model, i);
-        if (parked->kind == OP_POLL || !model_op_is_of(op, parked->space, parked->key)) {
+        if ((parked->kind != OP_CANCEL && parked->kind != OP_WAIT) || parked->bulk != 0 ||
+            !model_op_is_of(op, parked->space, parked->key)) {
             continue;
         }
         if (parked->kind == OP_CANCEL) {
@@ -288,8 +302,15 @@ void model_timed_out(struct model *model, size_t parked_index)
 {
     struct model_parked *parked = parked_at(model, parked_index);
     struct result result;
-    if (!parked_is_decided(model, parked, &result) && parked->kind == OP_CANCEL) {
-        model_cancel_result(model, parked, &result);
+    model->needs = 0;
+    if (!parked_is_decided(model, parked, &result)) {
+        if (parked->kind == OP_CANCEL) {
+            model_cancel_result(model, parked, &result);
+        } else if (parked->kind == OP_WATCH) {
+            (void) model_watch_result(model, parked, false, &result);
+        } else if (parked->kind == OP_DRAIN) {
+            (void) model_drain_result(model, parked, true, &result);
+        }
     }
     answer_parked(model, parked_index, &result);
 }
@@ -300,6 +321,32 @@ void model_shut_down(struct model *model)
     while (model->parked.count > 0) {
         struct result result = {.answer = ANSWER_SHUTTING_DOWN};
         answer_parked(model, model->parked.count - 1, &result);
+    }
+}
+
+void model_history(struct model *model, uint64_t ticket, const struct history_entry *entries,
+                   size_t entries_count, uint64_t next_cursor, bool failed)
+{
+    for (size_t i = 0; i < model->parked.count; i++) {
+        const struct model_parked *parked = parked_at(model, i);
+        if (parked->kind != OP_HISTORY || parked->ticket != ticket) {
+            continue;
+        }
+        const struct reply *seen = model->port.seen(model->port.context, &parked->to);
+        struct result result = {.answer = ANSWER_HISTORY,
+                                .history = entries,
+                                .history_count = entries_count,
+                                .next_cursor = next_cursor};
+        if (failed) {
+            bool is_full =
+                seen == NULL || seen->results_count != 1 || seen->results[0].answer != ANSWER_ERROR;
+            result = is_full ? (struct result){.answer = ANSWER_FULL, .limit = "journal"}
+                             : (struct result){.answer = ANSWER_ERROR};
+            result.error = (struct error){.code = is_full ? ERROR_UNSET : ERROR_NO_JOURNAL,
+                                          .text = "(a sentence)"};
+        }
+        answer_parked(model, i, &result);
+        return;
     }
 }
 
@@ -318,7 +365,7 @@ static void op_due(struct model *model, struct model_op *op)
 {
     if (op->on_expiry == ON_EXPIRY_CANCEL && op->state == STATE_LIVE) {
         struct cause cause = {.code = CAUSE_DEADLINE};
-        (void) model_cancel(model, op, &cause);
+        (void) model_cancel(model, op, &cause, model_record_cancel(model, op, &cause, true));
         return;
     }
     model_end(model, op, OUTCOME_EXPIRED, false);
@@ -343,6 +390,7 @@ static void session_due(struct model *model, struct model_session *session)
 
 struct due {
     uint64_t time_ms;
+    bool is_recovery_end;
     struct model_op *op;
     struct model_session *session;
     size_t parked; /* 1 + index */
@@ -368,6 +416,16 @@ static struct due next_due(const struct model *model)
         if (deadline < due.time_ms) {
             due = (struct due){.time_ms = deadline, .parked = i + 1};
         }
+        bool awaits = parked_at(model, i)->kind == OP_DRAIN && model_is_recovering(model);
+        if (awaits && model->recovery_end_ms < due.time_ms) {
+            due = (struct due){.time_ms = model->recovery_end_ms, .is_recovery_end = true};
+        }
+    }
+    /* Of several at one time, in whatever order, the one that was seen to come next. */
+    const struct model_event *observed = model_observed(model);
+    struct model_op *seen = observed == NULL ? NULL : model_find_gen(model, observed->event.gen);
+    if (seen != NULL && due.time_ms != TIME_NEVER && op_due_ms(seen) == due.time_ms) {
+        due = (struct due){.time_ms = due.time_ms, .op = seen};
     }
     return due;
 }
@@ -387,15 +445,19 @@ void model_advance(struct model *model, uint64_t now_ms)
             op_due(model, due.op);
         } else if (due.session != NULL) {
             session_due(model, due.session);
-        } else {
+        } else if (!due.is_recovery_end) {
             model_timed_out(model, due.parked - 1);
         }
-        model_settle(model);
+        model_work(model, SIZE_MAX);
     }
     model->now_ms = now_ms;
     model_memory_trim(model);
     for (size_t i = model->armed.count; i > 0; i--) {
-        if (((struct model_armed *) list_at(&model->armed, i - 1))->end_ms <= now_ms) {
+        const struct model_armed *armed = list_at(&model->armed, i - 1);
+        if (armed->end_ms <= now_ms) {
+            struct journal_record gone = {
+                .kind = JOURNAL_ARM_GONE, .space = armed->space, .key = armed->key};
+            (void) model_record(model, &gone, true);
             list_remove(&model->armed, i - 1);
         }
     }

@@ -96,6 +96,8 @@ static void put_gen(struct writer *writer, const struct gen_result *gen)
     put_u8(writer, gen->answer);
     put_u8(writer, gen->level);
     put_u8(writer, gen->outcome);
+    put_u8(writer, gen->state);
+    put_bytes(writer, gen->key);
 }
 
 static void put_notice(struct writer *writer, const struct notice *notice)
@@ -123,6 +125,40 @@ static void put_operation(struct writer *writer, const struct operation_info *in
     put_bytes(writer, info->meta);
     put_cause(writer, &info->cause);
     put_u8(writer, info->level);
+    put_u64(writer, info->parent);
+    put_u64(writer, info->cancelling_ms);
+    put_u8(writer, (unsigned) info->labels_count);
+    for (size_t i = 0; i < info->labels_count; i++) {
+        put_bytes(writer, info->labels[i]);
+    }
+}
+
+static void put_event(struct writer *writer, const struct event *event)
+{
+    put_u64(writer, event->revision);
+    put_bytes(writer, event->key);
+    put_u64(writer, event->gen);
+    put_u8(writer, event->state);
+    put_u8(writer, event->outcome);
+    put_cause(writer, &event->cause);
+}
+
+static void put_history(struct writer *writer, const struct history_entry *entry)
+{
+    put_u8(writer, entry->kind);
+    put_u64(writer, entry->at_unix_ms);
+    put_bytes(writer, entry->space);
+    put_bytes(writer, entry->key);
+    put_u64(writer, entry->gen);
+    put_cause(writer, &entry->cause);
+    put_u8(writer, entry->outcome);
+    put_u8(writer, entry->by_owner);
+    put_u8(writer, entry->delivered);
+    put_u64(writer, entry->delivered_after_ms);
+    put_u64(writer, entry->ended_after_ms);
+    put_bytes(writer, entry->label);
+    put_u64(writer, entry->owner);
+    put_u64(writer, entry->requested);
 }
 
 static void put_armed(struct writer *writer, const struct armed_key *armed)
@@ -161,18 +197,35 @@ static void put_lists(struct writer *writer, const struct result *result)
     for (size_t i = 0; i < result->armed_count; i++) {
         put_armed(writer, &result->armed[i]);
     }
+    put_u64(writer, result->events_count);
+    for (size_t i = 0; i < result->events_count; i++) {
+        put_event(writer, &result->events[i]);
+    }
+    put_u64(writer, result->history_count);
+    for (size_t i = 0; i < result->history_count; i++) {
+        put_history(writer, &result->history[i]);
+    }
     put_u64(writer, result->next_cursor);
     put_u64(writer, result->count);
+    put_u64(writer, result->retry_ms);
+    put_u64(writer, result->requested);
+    put_u64(writer, result->already_requested);
+    put_u64(writer, result->revision);
+    put_u64(writer, result->epoch);
 }
 
 static unsigned flags_of(const struct result *result)
 {
     bool lists = result->gens_count > 0 || result->notices_count > 0 ||
                  result->operations_count > 0 || result->armed_count > 0 ||
-                 result->next_cursor > 0 || result->count > 0;
+                 result->events_count > 0 || result->history_count > 0 || result->next_cursor > 0 ||
+                 result->count > 0 || result->retry_ms > 0 || result->requested > 0 ||
+                 result->already_requested > 0 || result->revision > 0 || result->epoch > 0;
     return (result->no_owner ? REPLY_NO_OWNER : 0U) | (result->cancelled ? REPLY_CANCELLED : 0) |
            (result->by_owner ? REPLY_BY_OWNER : 0) | (result->more ? REPLY_MORE : 0) |
-           (result->opened != NULL ? REPLY_OPENED : 0) | (lists ? REPLY_LISTS : 0);
+           (result->opened != NULL ? REPLY_OPENED : 0) | (lists ? REPLY_LISTS : 0) |
+           (result->journaled ? REPLY_JOURNALED : 0) |
+           (result->memory_incomplete ? REPLY_INCOMPLETE : 0);
 }
 
 size_t reply_write_head(const struct reply_head *head, uint8_t *out, size_t room)

@@ -26,7 +26,9 @@ enum reply_flag {
     REPLY_BY_OWNER = 4,
     REPLY_MORE = 8,
     REPLY_OPENED = 16,
-    REPLY_LISTS = 32
+    REPLY_LISTS = 32,
+    REPLY_JOURNALED = 64,
+    REPLY_INCOMPLETE = 128
 };
 
 /* As the registry's port wants them: bytes written, or 0 where `room` is too small. */

@@ -89,6 +89,8 @@ static struct gen_result take_gen(struct reader *reader)
     gen.answer = take_u8(reader);
     gen.level = take_u8(reader);
     gen.outcome = take_u8(reader);
+    gen.state = take_u8(reader);
+    gen.key = take_bytes(reader);
     return gen;
 }
 
@@ -118,7 +120,44 @@ static struct operation_info take_operation(struct reader *reader)
     info.meta = take_bytes(reader);
     info.cause = take_cause(reader);
     info.level = take_u8(reader);
+    info.parent = take_u64(reader);
+    info.cancelling_ms = take_u64(reader);
+    info.labels_count = take_u8(reader);
+    ASSERT(info.labels_count <= LABELS_MAX);
+    for (size_t i = 0; i < info.labels_count; i++) {
+        info.labels[i] = take_bytes(reader);
+    }
     return info;
+}
+
+static struct event take_event(struct reader *reader)
+{
+    struct event event = {.revision = take_u64(reader)};
+    event.key = take_bytes(reader);
+    event.gen = take_u64(reader);
+    event.state = take_u8(reader);
+    event.outcome = take_u8(reader);
+    event.cause = take_cause(reader);
+    return event;
+}
+
+static struct history_entry take_history(struct reader *reader)
+{
+    struct history_entry entry = {.kind = take_u8(reader)};
+    entry.at_unix_ms = take_u64(reader);
+    entry.space = take_bytes(reader);
+    entry.key = take_bytes(reader);
+    entry.gen = take_u64(reader);
+    entry.cause = take_cause(reader);
+    entry.outcome = take_u8(reader);
+    entry.by_owner = take_u8(reader) != 0;
+    entry.delivered = take_u8(reader) != 0;
+    entry.delivered_after_ms = take_u64(reader);
+    entry.ended_after_ms = take_u64(reader);
+    entry.label = take_bytes(reader);
+    entry.owner = take_u64(reader);
+    entry.requested = take_u64(reader);
+    return entry;
 }
 
 static struct armed_key take_armed(struct reader *reader)
@@ -136,6 +175,20 @@ static void *take_count(struct reader *reader, size_t item_bytes, size_t *count_
     *count_out = (size_t) take_u64(reader);
     ASSERT(*count_out <= FRAME_BYTES_MAX);
     return arena_take(reader->arena, *count_out * item_bytes);
+}
+
+static void take_new_lists(struct reader *reader, struct result *result)
+{
+    struct event *events = take_count(reader, sizeof *events, &result->events_count);
+    for (size_t i = 0; i < result->events_count; i++) {
+        events[i] = take_event(reader);
+    }
+    struct history_entry *history = take_count(reader, sizeof *history, &result->history_count);
+    for (size_t i = 0; i < result->history_count; i++) {
+        history[i] = take_history(reader);
+    }
+    result->events = events;
+    result->history = history;
 }
 
 static void take_lists(struct reader *reader, struct result *result)
@@ -160,8 +213,14 @@ static void take_lists(struct reader *reader, struct result *result)
     result->notices = notices;
     result->operations = infos;
     result->armed = armed;
+    take_new_lists(reader, result);
     result->next_cursor = take_u64(reader);
     result->count = take_u64(reader);
+    result->retry_ms = (uint32_t) take_u64(reader);
+    result->requested = take_u64(reader);
+    result->already_requested = take_u64(reader);
+    result->revision = take_u64(reader);
+    result->epoch = take_u64(reader);
 }
 
 static void take_result(struct reader *reader, struct result *result)
@@ -180,6 +239,8 @@ static void take_result(struct reader *reader, struct result *result)
     result->cancelled = (flags & REPLY_CANCELLED) != 0;
     result->by_owner = (flags & REPLY_BY_OWNER) != 0;
     result->more = (flags & REPLY_MORE) != 0;
+    result->journaled = (flags & REPLY_JOURNALED) != 0;
+    result->memory_incomplete = (flags & REPLY_INCOMPLETE) != 0;
     result->gen = take_u64(reader);
     result->state = take_u8(reader);
     result->outcome = take_u8(reader);
@@ -250,9 +311,11 @@ static void print_operation(FILE *file, const struct operation_info *info)
 {
     (void) fprintf(file,
                    "\n      operation gen %" PRIu64 " state %d outcome %d age %" PRIu64
-                   " ttl left %" PRIu64 " owner %" PRIx64 " level %d meta %zu ",
+                   " ttl left %" PRIu64 " owner %" PRIx64 " level %d meta %zu parent %" PRIu64
+                   " cancelling %" PRIu64 " labels %zu ",
                    info->gen, (int) info->state, (int) info->outcome, info->age_ms,
-                   info->ttl_left_ms, info->owner, (int) info->level, info->meta.size);
+                   info->ttl_left_ms, info->owner, (int) info->level, info->meta.size, info->parent,
+                   info->cancelling_ms, info->labels_count);
     print_bytes(file, info->space);
     print_bytes(file, info->key);
     print_bytes(file, info->owner_name);
@@ -263,8 +326,10 @@ static void print_lists(FILE *file, const struct result *result)
 {
     for (size_t i = 0; i < result->gens_count; i++) {
         const struct gen_result *gen = &result->gens[i];
-        (void) fprintf(file, "\n      gen %" PRIu64 " %s level %d outcome %d", gen->gen,
-                       answer_name(gen->answer), (int) gen->level, (int) gen->outcome);
+        (void) fprintf(file, "\n      gen %" PRIu64 " %s level %d outcome %d state %d ", gen->gen,
+                       answer_name(gen->answer), (int) gen->level, (int) gen->outcome,
+                       (int) gen->state);
+        print_bytes(file, gen->key);
     }
     for (size_t i = 0; i < result->notices_count; i++) {
         const struct notice *notice = &result->notices[i];
@@ -281,6 +346,31 @@ static void print_lists(FILE *file, const struct result *result)
         print_bytes(file, result->armed[i].space);
         print_bytes(file, result->armed[i].key);
         print_cause(file, &result->armed[i].cause);
+    }
+}
+
+static void print_new(FILE *file, const struct result *result)
+{
+    (void) fprintf(file, "%s%s", result->journaled ? " journaled" : "",
+                   result->memory_incomplete ? " memory_incomplete" : "");
+    if (result->retry_ms != 0 || result->requested != 0 || result->already_requested != 0 ||
+        result->revision != 0 || result->epoch != 0) {
+        (void) fprintf(file,
+                       " retry %u requested %" PRIu64 " already %" PRIu64 " revision %" PRIu64
+                       " epoch %" PRIu64,
+                       result->retry_ms, result->requested, result->already_requested,
+                       result->revision, result->epoch);
+    }
+    for (size_t i = 0; i < result->events_count; i++) {
+        const struct event *event = &result->events[i];
+        (void) fprintf(file, "\n      event %" PRIu64 " gen %" PRIu64 " state %d outcome %d ",
+                       event->revision, event->gen, (int) event->state, (int) event->outcome);
+        print_bytes(file, event->key);
+        print_cause(file, &event->cause);
+    }
+    for (size_t i = 0; i < result->history_count; i++) {
+        (void) fprintf(file, "\n      history kind %d gen %" PRIu64, (int) result->history[i].kind,
+                       result->history[i].gen);
     }
 }
 
@@ -311,6 +401,7 @@ static void print_result(FILE *file, const struct result *result)
         (void) fprintf(file, " next_cursor %" PRIx64 " count %" PRIu64, result->next_cursor,
                        result->count);
     }
+    print_new(file, result);
     print_lists(file, result);
     (void) fputc('\n', file);
 }

@@ -5,6 +5,7 @@
 #include "base/check.h"
 
 #include <inttypes.h>
+#include <stdarg.h>
 #include <string.h>
 
 #define ROUND_ARENA_BYTES ((size_t) 64 << 20)
@@ -17,7 +18,9 @@ static void their_send(void *context, const struct reply_to *to, struct bytes re
 {
     struct round *round = context;
     ASSERT(reply.size <= FRAME_BYTES_MAX);
-    if (model_find_link(round->model, to->link) != NULL) {
+    if (to->link == ROUND_OBSERVER_LINK) {
+        outbox_add(&round->observer, to, reply, false);
+    } else if (model_find_link(round->model, to->link) != NULL) {
         outbox_add(&round->theirs, to, reply, false);
     }
 }
@@ -68,14 +71,20 @@ static const struct reply *seen(void *context, const struct reply_to *to)
 
 /* ---- time ---- */
 
-static void fail(struct round *round, const char *why)
+void round_fail(struct round *round, const char *format, ...)
 {
-    (void) fprintf(stderr, "disagreement at step %" PRIu64 " of seed %" PRIu64 " (%s): %s\n",
-                   round->step, round->config->seed, round->config->mode->name, why);
+    va_list arguments;
+    (void) fprintf(stderr,
+                   "disagreement at step %" PRIu64 " of seed %" PRIu64 " (%s): ", round->step,
+                   round->config->seed, round->config->mode->name);
+    va_start(arguments, format);
+    (void) vfprintf(stderr, format, arguments);
+    va_end(arguments);
+    (void) fputc('\n', stderr);
     round->failed = true;
 }
 
-static void their_frame(struct round *round, const struct script_request *request)
+void round_their_frame(struct round *round, const struct script_request *request)
 {
     arena_reset(&round->borrowed);
     struct frame copy = round_borrowed_frame(round, &request->frame);
@@ -108,6 +117,16 @@ static bool is_kept_key(const struct round *round, const struct op *op)
     return false;
 }
 
+static bool is_of_session_life(const struct frame *frame)
+{
+    for (size_t i = 0; i < frame->ops_count; i++) {
+        if (frame->ops[i].kind == OP_OPEN || frame->ops[i].kind == OP_CLOSE) {
+            return true;
+        }
+    }
+    return frame->secret.size > 0;
+}
+
 /* Lets the real one do what is due, in small bites. In the middle of a session's end that a frame began
  * (`may_probe`), somebody may ask it for a key: he must be told what the model, done with it, says. */
 static void advance_theirs(struct round *round, uint64_t now_ms, bool may_probe)
@@ -122,7 +141,17 @@ static void advance_theirs(struct round *round, uint64_t now_ms, bool may_probe)
             script_probe(script, &round->probe) &&
             !is_kept_key(round, &round->probe.frame.ops[0])) {
             round->is_probed = true;
-            their_frame(round, &round->probe);
+            round_their_frame(round, &round->probe);
+        }
+        bool tries = round->may_have_mid && script_percent(script, 30);
+        round->may_have_mid = round->may_have_mid && !tries;
+        if (tries && script_next_request(script, &round->mid) && !round->mid.lost &&
+            !is_of_session_life(&round->mid.frame)) {
+            round_keep_all(round);
+            round_observe(round);
+            round->has_mid = true;
+            round->mid_events = round->observed.count;
+            round_their_frame(round, &round->mid);
         }
         if (calls % 7 == 3 && round->config->check_every == 1) {
             registry_check(round->registry);
@@ -132,21 +161,25 @@ static void advance_theirs(struct round *round, uint64_t now_ms, bool may_probe)
 
 static void advance_ours(struct round *round, uint64_t now_ms)
 {
+    model_work(round->model, SIZE_MAX);
     model_advance(round->model, now_ms);
     if (round->is_probed) {
         model_frame(round->model, &round->probe.from, &round->probe.frame, now_ms);
     }
     if (registry_next_ms(round->registry) <= now_ms) {
-        fail(round, "registry_next_ms() is not after a time that is done with");
+        round_fail(round, "registry_next_ms() is not after a time that is done with");
     }
     if (registry_next_ms(round->registry) > model_next_ms(round->model)) {
-        fail(round, "registry_next_ms() is late");
+        round_fail(round, "registry_next_ms() is late");
     }
+    round_check_step(round);
 }
 
 static void advance(struct round *round, uint64_t now_ms)
 {
     advance_theirs(round, now_ms, false);
+    round_keep_all(round);
+    round_observe(round);
     advance_ours(round, now_ms);
 }
 
@@ -186,7 +219,7 @@ static void link_up(struct round *round)
     memset(copy, 0xaa, peer.size);
     round_trace(round, "link %" PRIu64 " comes up: %d", link, theirs);
     if (theirs != ours) {
-        fail(round, "registry_link_up()");
+        round_fail(round, "registry_link_up()");
     }
     if (!ours) {
         script_link_removed(script, link);
@@ -227,7 +260,7 @@ static void check_links(struct round *round)
     const struct script_link *link = script_any_link(&round->script);
     if (link != NULL && registry_link_opened(round->registry, link->link) !=
                             model_link_opened(round->model, link->link)) {
-        fail(round, "registry_link_opened()");
+        round_fail(round, "registry_link_opened()");
     }
 }
 
@@ -240,7 +273,7 @@ static void check_stats(struct round *round)
         uint64_t count;
     } counts[] = {
         {"sessions", model->sessions.count},
-        {"connections", model->links.count},
+        {"connections", model->links.count + round->is_observing},
         {"parked", model->parked.count},
         {"armed", model->armed.count},
     };
@@ -249,9 +282,20 @@ static void check_stats(struct round *round)
     for (size_t i = 0; i < rows_count; i++) {
         for (size_t j = 0; j < sizeof counts / sizeof counts[0]; j++) {
             if (strcmp(rows[i].name, counts[j].name) == 0 && rows[i].value != counts[j].count) {
-                fail(round, counts[j].name);
+                round_fail(round, "%s: %" PRIu64 ", and not %" PRIu64, counts[j].name,
+                           rows[i].value, counts[j].count);
             }
         }
+    }
+}
+
+static void check_idle(struct round *round)
+{
+    bool is_open = false;
+    bool ours = model_is_idle(round->model, &is_open);
+    bool theirs = registry_is_idle(round->registry);
+    if (theirs != ours && !(ours && is_open)) {
+        round_fail(round, "registry_is_idle() says %d", theirs);
     }
 }
 
@@ -268,7 +312,7 @@ static void note_answers(struct round *round, const struct frame *frame, const s
         }
     }
     if (!known) {
-        fail(round, "the contract knows no such answer");
+        round_fail(round, "the contract knows no such answer");
         reply_print(stderr, reply, NULL);
     }
 }
@@ -284,19 +328,35 @@ static void note_replies(struct round *round, const struct script_request *reque
         reply_read(&reply, outbox_bytes(&round->theirs, sent), &round->arena);
         script_note_reply(&round->script, &reply);
         bool is_own = request != NULL && reply_to_equal(&sent->to, &request->from);
-        note_answers(round, is_own ? &request->frame : &alone, &reply);
+        if (!is_own && op.kind == OP_UNKNOWN &&
+            !(round->has_mid && reply_to_equal(&sent->to, &round->mid.from))) {
+            continue; /* of a frame with several ops, that waited for the journal */
+        }
+        bool is_mid = round->has_mid && reply_to_equal(&sent->to, &round->mid.from);
+        note_answers(round, is_own ? &request->frame : is_mid ? &round->mid.frame : &alone, &reply);
     }
 }
 
 static void deliver(struct round *round, const struct script_request *request)
 {
     uint64_t now_ms = round->script.now_ms;
+    const struct script_mode *mode = round->script.mode;
+    struct script_request main = *request;
     note_kept(round);
-    their_frame(round, request);
-    advance_theirs(round, now_ms, !round->script.mode->one_client_a_link);
-    model_frame(round->model, &request->from, &request->frame, now_ms);
+    round->has_mid = false;
+    round->may_have_mid = mode->observed && !is_of_session_life(&request->frame);
+    round_their_frame(round, request);
+    advance_theirs(round, now_ms, !mode->one_client_a_link && !mode->trees && !mode->groups);
+    round->may_have_mid = false;
+    round_keep_all(round);
+    round_observe(round);
+    model_frame(round->model, &main.from, &main.frame, now_ms);
+    if (round->has_mid) {
+        model_work(round->model, round->mid_events);
+        model_frame(round->model, &round->mid.from, &round->mid.frame, now_ms);
+    }
     advance_ours(round, now_ms);
-    note_replies(round, request);
+    note_replies(round, &main);
 }
 
 static void send_frame(struct round *round)
@@ -334,7 +394,7 @@ static void list_page(struct round *round)
     const struct reply *reply = seen(round, &request.from);
     if (reply == NULL || reply->results_count != 1 ||
         !lister_take(lister, round->model, &reply->results[0])) {
-        fail(round, "a list leaves out an operation, or has one twice");
+        round_fail(round, "a list leaves out an operation, or has one twice");
     }
 }
 
@@ -349,7 +409,7 @@ static void step(struct round *round)
     if (chance < 180) {
         pass_time(round);
         note_replies(round, NULL);
-    } else if (chance < 200) {
+    } else if (chance < 200 && !script->mode->is_slow) {
         list_page(round);
     } else if (chance < 210 || script->links.count < 2) {
         link_up(round);
@@ -361,6 +421,13 @@ static void step(struct round *round)
         note_replies(round, NULL);
     } else if (chance < 233) {
         round->epoch_refused = !round->epoch_refused;
+    } else if (chance < 263 && script->mode->journal) {
+        round_journal_event(round);
+        note_replies(round, NULL);
+    } else if (chance < 270 && script->mode->rights) {
+        round_change_rights(round);
+    } else if (chance < 272 && script->mode->restarts) {
+        round_restart(round);
     } else {
         send_frame(round);
     }
@@ -369,6 +436,7 @@ static void step(struct round *round)
     if (round->step % round->config->check_every == 0) {
         registry_check(round->registry);
         check_stats(round);
+        check_idle(round);
     }
     if (round->epoch_next <= round->model->epoch) {
         round->epoch_next = round->model->epoch + 1 + script_below(script, 3);
@@ -405,6 +473,8 @@ static void shut_down(struct round *round)
     park_something(round);
     arena_reset(&round->arena);
     round_trace(round, "the daemon stops");
+    round->is_observing = false;
+    round->model->observed = NULL;
     registry_shut_down(round->registry, round->script.now_ms);
     model_shut_down(round->model);
     note_replies(round, NULL);
@@ -421,33 +491,62 @@ static void shut_down(struct round *round)
 static void round_start(struct round *round)
 {
     const struct script_mode *mode = round->config->mode;
-    struct registry_config config = {
-        .limits = script_limits(mode),
-        .epoch = 3,
-        .counter_first = mode->counter_first,
-        .table_key = {round->config->seed, 2},
-        .secret_key = {round->config->seed, 4},
-        .now_ms = ROUND_START_MS,
-    };
-    const struct registry_port theirs = {.context = round,
-                                         .send = their_send,
-                                         .head = their_head,
-                                         .result = their_result,
-                                         .next_epoch = next_epoch};
-    const struct model_port ours = {
-        .context = round, .send = our_send, .seen = seen, .next_epoch = next_epoch};
-    round->epoch_next = 5;
-    round->epoch_refused = round->config->seed % 2 == 0;
-    round->model = model_new(&config, &ours);
-    round->registry = registry_new(&config, &theirs);
-    ASSERT(round->registry != NULL);
-    script_init(&round->script, mode, round->model, round->config->seed, ROUND_START_MS);
     list_init(&round->kept, sizeof(struct model_op));
+    list_init(&round->observed, sizeof(struct model_event));
+    list_init(&round->records, sizeof(struct model_record));
+    list_init(&round->journal, sizeof(struct model_record));
+    list_init(&round->queries, sizeof(struct round_query));
     lister_init(&round->lister);
     outbox_init(&round->theirs);
     outbox_init(&round->ours);
+    outbox_init(&round->observer);
     arena_init(&round->arena, ROUND_ARENA_BYTES);
     arena_init(&round->borrowed, ROUND_ARENA_BYTES);
+    arena_init(&round->forever, ROUND_ARENA_BYTES);
+    round->epoch = 3;
+    round->epoch_next = 5;
+    round->epoch_refused = round->config->seed % 2 == 0;
+    round->script.now_ms = ROUND_START_MS;
+    struct registry_config config = round_registry_config(round, 3, mode->counter_first, 0);
+    round_new_pair(round, &config);
+    script_init(&round->script, mode, round->model, round->config->seed, ROUND_START_MS);
+    round_observer_up(round);
+}
+
+struct registry_config round_registry_config(const struct round *round, uint64_t epoch,
+                                             uint64_t counter_first, uint64_t recovery_ms)
+{
+    struct registry_config config = {
+        .limits = script_limits(round->config->mode),
+        .epoch = epoch,
+        .counter_first = counter_first,
+        .table_key = {round->config->seed, 2},
+        .secret_key = {round->config->seed, 4 + epoch},
+        .now_ms = round->script.now_ms,
+        .recovery_ms = recovery_ms,
+    };
+    config.limits.connections += round->config->mode->observed;
+    config.limits.connections_unopened += round->config->mode->observed;
+    return config;
+}
+
+void round_new_pair(struct round *round, const struct registry_config *config)
+{
+    struct registry_port theirs = {.context = round,
+                                   .send = their_send,
+                                   .head = their_head,
+                                   .result = their_result,
+                                   .next_epoch = next_epoch};
+    struct model_port ours = {
+        .context = round, .send = our_send, .seen = seen, .next_epoch = next_epoch};
+    struct registry_config own = *config;
+    own.limits.connections -= round->config->mode->observed;
+    own.limits.connections_unopened -= round->config->mode->observed;
+    round_add_ports(round, &theirs, &ours);
+    round->model = model_new(&own, &ours);
+    round->registry = registry_new(config, &theirs);
+    ASSERT(round->registry != NULL);
+    round->model->records = &round->records;
 }
 
 static void round_finish(struct round *round)
@@ -456,6 +555,12 @@ static void round_finish(struct round *round)
     model_free(round->model);
     script_fini(&round->script);
     list_fini(&round->kept);
+    list_fini(&round->observed);
+    list_fini(&round->records);
+    list_fini(&round->journal);
+    list_fini(&round->queries);
+    outbox_fini(&round->observer);
+    arena_fini(&round->forever);
     lister_fini(&round->lister);
     outbox_fini(&round->theirs);
     outbox_fini(&round->ours);

@@ -46,13 +46,17 @@ static void print_operations(const struct model *model)
     for (size_t i = 0; i < model->ops.count; i++) {
         const struct model_op *op = model_op_at(model, i);
         (void) fprintf(stderr,
-                       "    gen %" PRIu64 " state %d outcome %d level %d owner %" PRIx64
-                       " ttl end %" PRId64 " ended %" PRIu64 " as number %" PRIu64 "%s ",
-                       op->gen, (int) op->state, (int) op->outcome, (int) op->level, op->owner,
-                       (int64_t) op->ttl_end_ms, op->ended_ms, op->ended_order,
+                       "    gen %" PRIu64 " state %d outcome %d level %d parent %" PRIu64
+                       " owner %" PRIx64 " ttl end %" PRId64 " ended %" PRIu64 " as number %" PRIu64
+                       "%s ",
+                       op->gen, (int) op->state, (int) op->outcome, (int) op->level, op->parent,
+                       op->owner, (int64_t) op->ttl_end_ms, op->ended_ms, op->ended_order,
                        model_op_is_pinned(op) ? " pinned" : "");
         print_bytes(stderr, op->space);
         print_bytes(stderr, op->key);
+        for (size_t j = 0; j < op->labels_count; j++) {
+            print_bytes(stderr, op->labels[j]);
+        }
         (void) fputc('\n', stderr);
     }
 }
@@ -81,7 +85,7 @@ static void complain(struct round *round)
         (void) fprintf(stderr, "disagreement at step %" PRIu64 " of seed %" PRIu64 " (%s)\n",
                        round->step, round->config->seed, round->config->mode->name);
     }
-    if (!round->failed && round->step >= round->config->trace_from) {
+    if (round->step >= round->config->trace_from) {
         print_operations(round->model);
         print_sessions(round->model);
     }
@@ -135,6 +139,23 @@ static struct bytes borrowed(struct round *round, struct bytes bytes)
     return bytes_of(arena_copy(&round->borrowed, bytes.data, bytes.size), bytes.size);
 }
 
+static struct cause borrowed_cause(struct round *round, struct cause cause)
+{
+    cause.text = borrowed(round, cause.text);
+    cause.actor = borrowed(round, cause.actor);
+    cause.peer = borrowed(round, cause.peer);
+    return cause;
+}
+
+static struct labels borrowed_labels(struct round *round, struct labels labels)
+{
+    struct bytes *items = arena_copy(&round->borrowed, labels.items, labels.count * sizeof *items);
+    for (size_t i = 0; i < labels.count; i++) {
+        items[i] = borrowed(round, items[i]);
+    }
+    return (struct labels){.items = items, .count = labels.count};
+}
+
 static void borrow_op(struct round *round, struct op *op)
 {
     op->space = borrowed(round, op->space);
@@ -143,14 +164,24 @@ static void borrow_op(struct round *round, struct op *op)
     case OP_OPEN:
         op->as.open.client_name = borrowed(round, op->as.open.client_name);
         op->as.open.resume_secret = borrowed(round, op->as.open.resume_secret);
+        op->as.open.token = borrowed(round, op->as.open.token);
         break;
     case OP_STORE:
+    case OP_ADOPT:
         op->as.store.meta = borrowed(round, op->as.store.meta);
+        op->as.store.labels = borrowed_labels(round, op->as.store.labels);
+        op->as.store.cause = borrowed_cause(round, op->as.store.cause);
+        break;
+    case OP_LIST:
+    case OP_COUNT:
+        op->as.list.labels = borrowed_labels(round, op->as.list.labels);
+        break;
+    case OP_DRAIN:
+        op->as.drain.cause = borrowed_cause(round, op->as.drain.cause);
         break;
     case OP_CANCEL:
-        op->as.cancel.cause.text = borrowed(round, op->as.cancel.cause.text);
-        op->as.cancel.cause.actor = borrowed(round, op->as.cancel.cause.actor);
-        op->as.cancel.cause.peer = borrowed(round, op->as.cancel.cause.peer);
+        op->as.cancel.cause = borrowed_cause(round, op->as.cancel.cause);
+        op->as.cancel.label = borrowed(round, op->as.cancel.label);
         break;
     case OP_POLL:
         op->as.poll.acks = arena_copy(&round->borrowed, op->as.poll.acks,

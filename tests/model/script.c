@@ -24,6 +24,14 @@ static const struct limits limits_small = {
     .parked = 12,
     .parked_gens = 100000,
     .armed = 4,
+    .labels = 1000,
+    .label_uses = 10000,
+    .bulks = 10000,
+    .drains = 100,
+    .watch_events = 65536,
+    .watch_bytes = 1 << 24,
+    .recovered = 100000,
+    .journal_bytes = 1 << 24,
     .finished = 50000,
     .finished_ms = 1500,
     .grace_ms = 328,
@@ -98,6 +106,102 @@ const struct script_mode script_modes[] = {
      .store_percent = 30,
      .answered_percent = 60,
      .steps_percent = 10},
+    {.name = "trees",
+     .limits = {.parked_session = 8, .parked = 30},
+     .counter_first = 1,
+     .keys_count = 20,
+     .spaces_count = 2,
+     .clients_max = 6,
+     .store_percent = 12,
+     .answered_percent = 60,
+     .trees = true,
+     .watchers = true,
+     .one_client_a_link = true,
+     .observed = true},
+    {.name = "groups",
+     .limits = {.labels = 8, .label_uses = 20, .bulks = 6, .drains = 1},
+     .counter_first = 1,
+     .keys_count = 20,
+     .spaces_count = 2,
+     .clients_max = 6,
+     .store_percent = 12,
+     .answered_percent = 60,
+     .groups = true,
+     .watchers = true,
+     .one_client_a_link = true,
+     .observed = true},
+    {.name = "groups of trees",
+     .limits = {.operations = 400,
+                .operations_namespace = 400,
+                .operations_session = 400,
+                .parked_session = 20,
+                .parked = 60,
+                .sessions = 12},
+     .counter_first = 1,
+     .keys_count = 40,
+     .spaces_count = 1,
+     .clients_max = 6,
+     .burst_percent = 3,
+     .burst_ops = 100,
+     .store_percent = 20,
+     .answered_percent = 60,
+     .steps_percent = 30,
+     .trees = true,
+     .groups = true,
+     .watchers = true,
+     .one_client_a_link = true,
+     .observed = true},
+    {.name = "few events kept",
+     .limits = {.watch_events = 16, .watch_bytes = 65536},
+     .one_client_a_link = true,
+     .counter_first = 1,
+     .keys_count = 6,
+     .spaces_count = 2,
+     .clients_max = 6,
+     .answered_percent = 60,
+     .watchers = true},
+    {.name = "restarts",
+     .limits =
+         {.operations = 100, .operations_namespace = 90, .operations_session = 60, .armed = 10},
+     .counter_first = 1,
+     .keys_count = 20,
+     .spaces_count = 2,
+     .clients_max = 6,
+     .store_percent = 12,
+     .answered_percent = 60,
+     .trees = true,
+     .groups = true,
+     .watchers = true,
+     .one_client_a_link = true,
+     .observed = true,
+     .journal = true,
+     .restarts = true},
+    {.name = "slow journal", /* no bound is near: which one was met would be open */
+     .limits = {.operations = 2000,
+                .operations_namespace = 2000,
+                .operations_session = 2000,
+                .parked_session = 100,
+                .parked = 300,
+                .armed = 500},
+     .counter_first = 1,
+     .keys_count = 6,
+     .spaces_count = 2,
+     .clients_max = 6,
+     .answered_percent = 60,
+     .journal = true,
+     .is_slow = true},
+    {.name = "rights",
+     .counter_first = 1,
+     .keys_count = 8,
+     .spaces_count = 3,
+     .clients_max = 6,
+     .answered_percent = 60,
+     .trees = true,
+     .groups = true,
+     .watchers = true,
+     .one_client_a_link = true,
+     .observed = true,
+     .rights = true},
 };
 const size_t script_modes_count = sizeof script_modes / sizeof script_modes[0];
 
@@ -122,7 +226,9 @@ void script_init(struct script *script, const struct script_mode *mode, struct m
     script->limits = script_limits(mode);
     list_init(&script->links, sizeof(struct script_link));
     list_init(&script->clients, sizeof(struct script_client));
+    list_init(&script->survivors, sizeof(struct model_op));
     arena_init(&script->arena, SCRIPT_ARENA_BYTES);
+    arena_init(&script->arena_before, SCRIPT_ARENA_BYTES);
 }
 
 static void client_fini(struct script_client *client)
@@ -140,7 +246,9 @@ void script_fini(struct script *script)
     }
     list_fini(&script->clients);
     list_fini(&script->links);
+    list_fini(&script->survivors);
     arena_fini(&script->arena);
+    arena_fini(&script->arena_before);
 }
 
 uint64_t script_below(struct script *script, uint64_t below)
@@ -230,6 +338,21 @@ bool script_may_go_down(const struct script *script, uint64_t link)
 {
     return !script_link_carries_client(script, link) ||
            (!would_meet(script, link) && !is_awaited(script, link));
+}
+
+void script_restart(struct script *script, struct model *model)
+{
+    list_clear(&script->survivors);
+    for (size_t i = 0; i < script->model->ops.count; i++) {
+        const struct model_op *op = model_op_at(script->model, i);
+        if (model_op_is_live(op)) {
+            *(struct model_op *) list_push(&script->survivors) = *op;
+        }
+    }
+    list_clear(&script->links);
+    script->snapshot_cursor = 0;
+    script->model = model;
+    script_sync(script);
 }
 
 /* ---- time ---- */
@@ -333,5 +456,15 @@ void script_note_reply(struct script *script, const struct reply *reply)
     struct script_sent *sent = client == NULL ? NULL : find_sent(client, reply->head.request_id);
     if (sent != NULL && reply->head.error.code == ERROR_UNSET) {
         sent->replied = true;
+    }
+    if (reply->results_count == 1 && reply->results[0].answer == ANSWER_SNAPSHOT) {
+        const struct result *page = &reply->results[0];
+        script->snapshot_cursor = page->next_cursor;
+        script->snapshot_revision = page->revision;
+        script->snapshot_space = (struct bytes){0};
+        for (size_t i = 0; i < page->operations_count && i < 1; i++) {
+            const struct model_op *op = model_find_gen(script->model, page->operations[i].gen);
+            script->snapshot_space = op == NULL ? (struct bytes){0} : op->space;
+        }
     }
 }

@@ -28,6 +28,15 @@ struct script_mode {
     unsigned steps_percent;    /* of a round's usual steps; 0: all */
     bool one_client_a_link;    /* so that no two sessions ever end in the same millisecond */
     bool long_strings;
+    bool trees;    /* parents */
+    bool groups;   /* labels, bulk cancels, drains */
+    bool watchers; /* of events */
+    bool
+        observed; /* somebody watches all the time, so that the order of what is done in steps is known */
+    bool journal;
+    bool is_slow; /* the journal: answers wait for it, and it fails */
+    bool restarts;
+    bool rights;
 };
 
 extern const struct script_mode script_modes[];
@@ -75,7 +84,12 @@ struct script {
     struct op probe;
     struct list links;
     struct list clients;
-    struct arena arena; /* of the event at hand */
+    struct list survivors;    /* of struct model_op: what was live at the last restart */
+    uint64_t snapshot_cursor; /* of the last snapshot that was not done */
+    uint64_t snapshot_revision;
+    struct bytes snapshot_space;
+    struct arena arena;        /* of the event at hand */
+    struct arena arena_before; /* of the one before */
 };
 
 struct script_request {
@@ -134,6 +148,26 @@ void script_op(struct script *script, const struct script_client *client, bool a
 
 /* Whether each ttl that the ops would set ends in a millisecond of its own. */
 bool script_ttls_are_apart(const struct script *script, const struct op *ops, size_t ops_count);
+
+/* ---- script_group.c ---- */
+
+struct labels script_labels(struct script *script);
+struct labels script_selection(struct script *script);
+struct labels script_bad_labels(struct script *script);
+struct bytes script_label(struct script *script);
+uint64_t script_parent(struct script *script, struct op *op);
+void script_make_bulk(struct script *script, const struct script_client *client, struct op *op);
+
+#define SCRIPT_MAKER(name)                                                                         \
+    void script_make_##name(struct script *script, const struct script_client *client,             \
+                            struct op *op)
+SCRIPT_MAKER(drain);
+SCRIPT_MAKER(watch);
+SCRIPT_MAKER(adopt);
+SCRIPT_MAKER(history);
+
+/* The daemon starts again: links and clients are gone, the model is another. */
+void script_restart(struct script *script, struct model *model);
 
 /* A read of little effect, to fill a long frame with. */
 void script_filler(struct script *script, struct op *op);

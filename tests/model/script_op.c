@@ -107,7 +107,7 @@ static uint64_t op_ttl(const struct script *script, const struct op *op, uint64_
 {
     const struct model_op *found = NULL;
     *grace_out = script->limits.grace_ms;
-    if (op->kind == OP_STORE) {
+    if (op->kind == OP_STORE || op->kind == OP_ADOPT) {
         *grace_out = op->as.store.stop_grace_ms == 0 ? *grace_out : op->as.store.stop_grace_ms;
         return op->as.store.ttl_ms;
     }
@@ -208,6 +208,27 @@ static void make_store(struct script *script, const struct script_client *client
         set_to_bound(script, &op->as.store.ttl_ms, TTL_MS_MIN, TTL_MS_MAX);
         op->as.store.on_owner_loss = (uint32_t) script_below(script, ON_OWNER_LOSS_END);
     }
+    op->as.store.labels = script_labels(script);
+    if (op->kind == OP_STORE) {
+        op->as.store.parent = script_parent(script, op);
+    }
+}
+
+static void make_adopt(struct script *script, const struct script_client *client, struct op *op)
+{
+    make_store(script, client, op);
+    script_make_adopt(script, client, op);
+}
+
+static void make_detach(struct script *script, const struct script_client *client, struct op *op)
+{
+    aim(script, client, op);
+}
+
+static void make_history(struct script *script, const struct script_client *client, struct op *op)
+{
+    op->key = any_key(script);
+    script_make_history(script, client, op);
 }
 
 static void make_cancel(struct script *script, const struct script_client *client, struct op *op)
@@ -229,6 +250,9 @@ static void make_cancel(struct script *script, const struct script_client *clien
     if (script_percent(script, 70) && script_is_aligned(script)) {
         op->as.cancel.deadline_ms = duration(script, 0, 30, PLACE_PARKED);
         set_to_bound(script, &op->as.cancel.deadline_ms, 0, DEADLINE_MS_MAX);
+    }
+    if (script->mode->groups && script_percent(script, 8)) {
+        script_make_bulk(script, client, op);
     }
 }
 
@@ -296,6 +320,10 @@ static void make_list(struct script *script, const struct script_client *client,
     if (client != NULL && script_percent(script, 30)) {
         op->as.list.owner = client->number;
     }
+    op->as.list.labels = script_selection(script);
+    if (op->kind == OP_LIST && script->mode->groups && script_percent(script, 40)) {
+        op->as.list.order = 1 + (uint32_t) script_below(script, 2);
+    }
     if (op->kind == OP_LIST) {
         static const uint32_t sizes[] = {0, 0, 1, 3, 1000};
         op->as.list.page_size = sizes[script_below(script, 5)];
@@ -334,17 +362,41 @@ static const struct {
     [OP_PING] = {.weight = 10},
     [OP_STATS] = {.weight = 3},
     [OP_CLOSE] = {.weight = 5},
+    [OP_ADOPT] = {.weight = 40, .make = make_adopt},
+    [OP_DETACH] = {.weight = 30, .make = make_detach},
+    [OP_WATCH] = {.weight = 60, .alone = true, .make = script_make_watch},
+    [OP_DRAIN] = {.weight = 14, .alone = true, .make = script_make_drain},
+    [OP_UNDRAIN] = {.weight = 20, .make = script_make_drain},
+    [OP_HISTORY] = {.weight = 6, .alone = true, .make = make_history},
 };
+
+/* Whether the mode has such ops at all; those of all modes come now and then in each. */
+static bool is_played(struct script *script, unsigned kind)
+{
+    const struct script_mode *mode = script->mode;
+    bool adopts = mode->restarts || mode->trees;
+    return kind == OP_ADOPT                         ? adopts
+           : kind == OP_DETACH                      ? mode->trees
+           : kind == OP_WATCH                       ? mode->watchers
+           : kind == OP_DRAIN || kind == OP_UNDRAIN ? mode->groups
+           : kind == OP_LIST || kind == OP_ARMED    ? !mode->is_slow /* their order is open */
+                                                    : true;
+}
+
+static unsigned weight_of(struct script *script, unsigned kind, bool alone)
+{
+    return (makers[kind].alone && !alone) || !is_played(script, kind) ? 0 : makers[kind].weight;
+}
 
 static enum op_kind any_kind(struct script *script, bool alone)
 {
     unsigned sum = 0;
     for (unsigned kind = 0; kind < OP_END; kind++) {
-        sum += makers[kind].alone && !alone ? 0 : makers[kind].weight;
+        sum += weight_of(script, kind, alone);
     }
     uint64_t left = script_below(script, sum);
     for (unsigned kind = 0;; kind++) {
-        unsigned weight = makers[kind].alone && !alone ? 0 : makers[kind].weight;
+        unsigned weight = weight_of(script, kind, alone);
         if (left < weight) {
             return (enum op_kind) kind;
         }
@@ -359,16 +411,20 @@ void script_op(struct script *script, const struct script_client *client, bool a
     if (script_percent(script, script->mode->store_percent)) {
         op->kind = OP_STORE;
     }
-    if (op->kind == OP_CLOSE && !alone && script->mode->one_client_a_link) {
-        op->kind =
-            OP_PING; /* in which order operations end with their session would be anybody's guess */
+    /* In which order operations end with their session, and whether what they decide is kept back, would be
+     * anybody's guess. */
+    if (op->kind == OP_CLOSE && !alone &&
+        (script->mode->one_client_a_link || script->mode->is_slow)) {
+        op->kind = OP_PING;
     }
     op->space = script_space(script, (unsigned) script_below(script, 6));
     if (makers[op->kind].make != NULL) {
         makers[op->kind].make(script, client, op);
     }
     if (op->kind == OP_CANCEL && !alone && !misplaced) {
+        bool is_bulk = op->key.size == 0;
         op->as.cancel.level %= LEVEL_DELIVERED;
+        op->kind = is_bulk ? OP_PING : op->kind;
     }
 }
 
@@ -382,165 +438,5 @@ void script_filler(struct script *script, struct op *op)
     }
     if (makers[op->kind].make != NULL) {
         makers[op->kind].make(script, NULL, op);
-    }
-}
-
-/* ---- nonsense ---- */
-
-static struct bytes bad_text(struct script *script, size_t size_max)
-{
-    static const char *const texts[] = {"a\nline",      "\xff",     "cut \xc3",
-                                        "\xed\xa0\x80", "\xc0\x80", "\x7f"};
-    uint64_t number = script_below(script, 7);
-    return number < 6 ? bytes_of_string(texts[number]) : bytes_of(letters, size_max + 1);
-}
-
-static void spoil_cause(struct script *script, struct op *op)
-{
-    switch (script_below(script, 4)) {
-    case 0:
-        op->as.cancel.cause_code = CAUSE_SUPERSEDED + (uint32_t) script_below(script, 5);
-        break;
-    case 1:
-        op->as.cancel.cause.text = bad_text(script, CAUSE_TEXT_BYTES_MAX);
-        break;
-    case 2:
-        op->as.cancel.cause.actor = bad_text(script, CAUSE_ACTOR_BYTES_MAX);
-        break;
-    default:
-        op->as.cancel.cause.peer = bytes_of_string("uid 0");
-        break;
-    }
-}
-
-/* A gen, and what must not stand beside one. */
-static void spoil_gen(struct script *script, struct op *op)
-{
-    bool arms = script_percent(script, 50);
-    op->gen = op->gen != 0 ? op->gen : script->model->gen_newest;
-    op->as.cancel.after_gen = arms ? 0 : 1;
-    op->as.cancel.arm_ttl_ms = arms ? 100 : 0;
-}
-
-static void spoil_cancel(struct script *script, struct op *op)
-{
-    if (op->as.cancel.level > LEVEL_RECORDED && script_percent(script, 20)) {
-        op->as.cancel.level = LEVEL_END;
-        return;
-    }
-    switch (script_below(script, 4)) {
-    case 0:
-        op->as.cancel.deadline_ms = DEADLINE_MS_MAX + 1;
-        break;
-    case 1:
-        op->as.cancel.arm_ttl_ms = (uint32_t) script->limits.finished_ms + 1;
-        break;
-    case 2:
-        spoil_gen(script, op);
-        break;
-    default:
-        spoil_cause(script, op);
-        break;
-    }
-}
-
-static void spoil_store(struct script *script, struct op *op)
-{
-    switch (script_below(script, 7)) {
-    case 0:
-        op->as.store.policy = POLICY_END + (uint32_t) script_below(script, 99);
-        break;
-    case 1:
-        op->as.store.ttl_ms = script_percent(script, 50) ? 1 : UINT32_MAX;
-        break;
-    case 2:
-        op->as.store.on_expiry = ON_EXPIRY_END;
-        break;
-    case 3:
-        op->as.store.stop_grace_ms = TTL_MS_MAX + 1;
-        break;
-    case 4:
-        op->as.store.on_owner_loss = ON_OWNER_LOSS_END;
-        break;
-    case 5:
-        op->as.store.ttl_ms = 0;
-        op->as.store.on_owner_loss = ON_OWNER_LOSS_KEEP;
-        break;
-    default:
-        op->as.store.meta = bytes_of(pool(), META_BYTES_MAX + 1);
-        break;
-    }
-}
-
-static void spoil_open(struct script *script, struct op *op)
-{
-    switch (script_below(script, 3)) {
-    case 0:
-        op->as.open.client_name = bad_text(script, CLIENT_NAME_BYTES_MAX);
-        break;
-    case 1:
-        op->as.open.heartbeat_ms = script_percent(script, 50) ? 99 : HEARTBEAT_MS_MAX + 1;
-        break;
-    default:
-        op->as.open.resume_session = 77;
-        op->as.open.resume_secret = bytes_of(letters, 15);
-        break;
-    }
-}
-
-static void spoil_own(struct script *script, struct op *op)
-{
-    switch (op->kind) {
-    case OP_OPEN:
-        spoil_open(script, op);
-        break;
-    case OP_STORE:
-        spoil_store(script, op);
-        break;
-    case OP_CANCEL:
-        spoil_cancel(script, op);
-        break;
-    case OP_DELETE:
-        op->as.delete.outcome = script_percent(script, 50) ? 0 : OUTCOME_EXPIRED;
-        break;
-    case OP_TOUCH:
-        op->as.touch.ttl_ms = script_percent(script, 50) ? 0 : TTL_MS_MAX + 1;
-        break;
-    case OP_WAIT:
-        op->as.wait.until = script_percent(script, 50) ? 0 : UNTIL_END;
-        break;
-    case OP_LIST:
-        op->as.list.page_size = 1001;
-        break;
-    case OP_COUNT:
-        op->as.list.state = STATE_END;
-        break;
-    default:
-        op->space = bytes_of_string("no spaces");
-        break;
-    }
-}
-
-void script_spoil(struct script *script, struct op *op)
-{
-    bool has_key = op->key.size > 0;
-    bool has_gen = op->kind == OP_DELETE || op->kind == OP_TOUCH;
-    switch (script_below(script, 8)) {
-    case 0:
-        op->space = bytes_of_string(script_percent(script, 50) ? "no spaces" : "sl/ash");
-        break;
-    case 1:
-        op->space = bytes_of(letters, 0);
-        op->key = has_key ? bytes_of(pool(), 0) : op->key;
-        break;
-    case 2:
-        op->key = has_key ? bytes_of(pool(), KEY_BYTES_MAX + 1) : op->key;
-        break;
-    case 3:
-        op->gen = has_gen ? 0 : op->gen;
-        break;
-    default:
-        spoil_own(script, op);
-        break;
     }
 }

@@ -46,11 +46,11 @@ static bool play(const struct round_config *config, struct coverage *coverage)
     return false;
 }
 
-/* The modes in turn; one that is slow for its many operations comes once in four turns. */
+/* The modes in turn; one that is slow for its many operations comes once in two turns. */
 static const struct script_mode *mode_of(uint64_t number)
 {
     const struct script_mode *mode = &script_modes[number % script_modes_count];
-    bool is_due = mode->steps_percent == 0 || number / script_modes_count % 4 == 0;
+    bool is_due = mode->steps_percent == 0 || number / script_modes_count % 2 == 0;
     return is_due ? mode : &script_modes[0];
 }
 

@@ -282,6 +282,18 @@ void rig_ready(struct rig *rig, uint64_t session, uint64_t epoch, bool resumed)
     CHECK_EQ(rig->engine.phase, ENGINE_READY);
 }
 
+void rig_ready_anew(struct rig *rig, uint64_t before, uint64_t epoch)
+{
+    struct rig_frame open;
+
+    if (rig->engine.phase == ENGINE_AWAY)
+        rig_link_up(rig);
+    open = rig_take(rig, CANCELD__V1__OP__OP_OPEN);
+    CHECK_EQ(open.frame->ops[0]->open->resume_session, before);
+    rig_answer_one(rig, &open, CANCELD__V1__ANSWER__ANSWER_SESSION_LOST, 0);
+    rig_ready(rig, before + 1, epoch, false);
+}
+
 void rig_notice(struct rig *rig, struct rig_frame *poll, uint64_t number, uint64_t gen,
                 Canceld__V1__NoticeKind kind)
 {
@@ -323,8 +335,10 @@ void rig_submit(struct rig *rig, struct rig_call *call, const struct canceld_req
         .request = request, .deadline_ms = deadline_ms, .call = &call->call};
 
     rig_call_init(call);
-    if (request->op == CANCELD_OP_STORE) {
-        submission.operation = operation_new(&request->of.store, rig->engine.config.name_space);
+    if (op_is_birth(request->op)) {
+        submission.operation = operation_new(
+            request->op == CANCELD_OP_STORE ? &request->of.store : &request->of.adopt.store,
+            rig->engine.config.name_space);
         CHECK(submission.operation != NULL);
     }
     CHECK_EQ(engine_submit(&rig->engine, &submission, rig->now_ns), CANCELD_OK);
@@ -380,10 +394,25 @@ struct canceld_operation *rig_stored(struct rig *rig, const char *key, uint64_t 
     return call.call.operation;
 }
 
+void rig_finish(struct rig *rig, struct rig_call *call, struct canceld_operation *operation)
+{
+    struct canceld_request request = {.op = CANCELD_OP_DELETE};
+    struct submission submission = {.request = &request,
+                                    .deadline_ms = 100,
+                                    .call = &call->call,
+                                    .ends = operation,
+                                    .persists = true};
+
+    rig_call_init(call);
+    request.of.delete_ = (struct canceld_delete_request){
+        .key = operation->stored.key, .gen = operation->gen, .outcome = CANCELD_OUTCOME_COMPLETED};
+    CHECK_EQ(engine_submit(&rig->engine, &submission, rig->now_ns), CANCELD_OK);
+    rig_pump(rig);
+}
+
 void rig_let_go(struct rig *rig, struct canceld_operation *operation)
 {
-    if (!operation->closed)
-        engine_forget(&rig->engine, operation);
-    operation_free(operation);
+    if (operation->closed || !engine_forget(&rig->engine, operation))
+        operation_free(operation);
     rig_pump(rig);
 }

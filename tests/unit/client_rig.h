@@ -75,6 +75,9 @@ void rig_pump(struct rig *rig);
 /* Link, handshake, open answered with this session and epoch; the first poll is left among the frames. */
 void rig_ready(struct rig *rig, uint64_t session, uint64_t epoch, bool resumed);
 
+/* The link is there, or comes back; the daemon knows session `before` no more, and opens the one above it. */
+void rig_ready_anew(struct rig *rig, uint64_t before, uint64_t epoch);
+
 /* The oldest frame with an op of this kind, taken out; it must be there. The frame's messages stay the rig's. */
 struct rig_frame rig_take(struct rig *rig, Canceld__V1__Op__OpCase kind);
 /* The oldest frame of all, taken out; false where there is none. */
@@ -113,6 +116,8 @@ void rig_store(struct rig *rig, struct rig_call *call, const char *key, uint32_t
 
 /* Stores and answers with this gen: the operation. */
 struct canceld_operation *rig_stored(struct rig *rig, const char *key, uint64_t gen);
+/* The owner's delete, as canceld_operation_finish() submits it, with a deadline of 100 ms. */
+void rig_finish(struct rig *rig, struct rig_call *call, struct canceld_operation *operation);
 /* The application lets go. */
 void rig_let_go(struct rig *rig, struct canceld_operation *operation);
 

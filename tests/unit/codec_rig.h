@@ -95,6 +95,15 @@ static inline enum error_code decode(struct codec *codec, struct frame *frame)
     return codec_decode(codec, bytes_of(request, request_size), frame);
 }
 
+/* The one op of a frame, decoded. */
+static inline struct op decode_one(struct codec *codec, Canceld__V1__Op *op)
+{
+    struct frame frame;
+    CHECK_EQ(codec_decode(codec, pack_ops(op, 1), &frame), ERROR_UNSET);
+    CHECK_EQ(frame.ops_count, 1);
+    return frame.ops[0];
+}
+
 #define CHECK_TEXT(bytes_, text)                                                                   \
     CHECK_BYTES_EQ((bytes_).data, (bytes_).size, text, sizeof(text) - 1)
 
@@ -105,7 +114,7 @@ static inline void put_bare_ops(size_t count, uint64_t number, bool with_cause)
     begin_request();
     for (size_t i = 0; i < count; i++) {
         put_varint(6 << 3 | 2);
-        put_varint(with_cause ? 4 : 2);
+        put_varint((number < 16 ? 2U : 3U) + (with_cause ? 2U : 0U)); /* a tag of one byte or two */
         put_varint(number << 3 | 2);
         put_varint(with_cause ? 2 : 0);
         if (with_cause) {

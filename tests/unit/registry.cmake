@@ -1,3 +1,21 @@
 # SPDX-License-Identifier: MIT
 canceld_test(test_registry LABEL unit TIMEOUT 120 SOURCES unit/test_registry.c unit/registry_rig.c
     LINKS canceld_registry)
+canceld_test(test_registry_restart LABEL unit TIMEOUT 120
+    SOURCES unit/test_registry_restart.c unit/registry_rig.c LINKS canceld_registry)
+canceld_test(test_registry_groups LABEL unit TIMEOUT 120
+    SOURCES unit/test_registry_groups.c unit/registry_rig.c LINKS canceld_registry)
+canceld_test(test_registry_bulk LABEL unit TIMEOUT 120
+    SOURCES unit/test_registry_bulk.c unit/registry_rig.c LINKS canceld_registry)
+canceld_test(test_registry_drain LABEL unit TIMEOUT 120
+    SOURCES unit/test_registry_drain.c unit/registry_rig.c LINKS canceld_registry)
+canceld_test(test_registry_tree LABEL unit TIMEOUT 240
+    SOURCES unit/test_registry_tree.c unit/registry_rig.c LINKS canceld_registry)
+canceld_test(test_registry_watch LABEL unit TIMEOUT 120
+    SOURCES unit/test_registry_watch.c unit/registry_rig.c LINKS canceld_registry)
+canceld_test(test_registry_family LABEL unit TIMEOUT 240
+    SOURCES unit/test_registry_family.c unit/registry_rig.c LINKS canceld_registry)
+canceld_test(test_registry_follow LABEL unit TIMEOUT 240
+    SOURCES unit/test_registry_follow.c unit/registry_rig.c LINKS canceld_registry)
+canceld_test(test_registry_fields LABEL unit TIMEOUT 120
+    SOURCES unit/test_registry_fields.c unit/registry_rig.c LINKS canceld_registry)

@@ -25,7 +25,14 @@ static struct seen see(const struct result *result)
         .no_owner = result->no_owner,
         .cancelled = result->cancelled,
         .by_owner = result->by_owner,
+        .journaled = result->journaled,
+        .memory_incomplete = result->memory_incomplete,
+        .retry_ms = result->retry_ms,
+        .requested = result->requested,
+        .already_requested = result->already_requested,
+        .count = result->count,
         .error = result->error.code,
+        .field = result->error.field,
         .limit = result->limit,
         .gens_count = result->gens_count,
         .notices_count = result->notices_count,
@@ -45,11 +52,78 @@ static struct seen see(const struct result *result)
     return seen;
 }
 
+static void copy_text(char *to, struct bytes from)
+{
+    if (from.size > 0) {
+        memcpy(to, from.data, from.size);
+    }
+    to[from.size] = '\0';
+}
+
+static struct rig_event see_event(const struct event *event)
+{
+    struct rig_event seen = {.revision = event->revision,
+                             .gen = event->gen,
+                             .state = event->state,
+                             .outcome = event->outcome,
+                             .cause = event->cause.code};
+    size_t used = 0;
+    for (size_t i = 0; i < event->key.size && used < sizeof seen.text - 1; i++) {
+        seen.text[used++] = (char) event->key.data[i];
+    }
+    for (size_t i = 0; i < event->cause.text.size && used < sizeof seen.text - 1; i++) {
+        seen.text[used++] = (char) event->cause.text.data[i];
+    }
+    return seen;
+}
+
+static void see_lists(struct rig_lists *lists, const struct result *result)
+{
+    copy_text(lists->cause_text, result->cause.text);
+    copy_text(lists->cause_actor, result->cause.actor);
+    copy_text(lists->cause_peer, result->cause.peer);
+    lists->more = result->more;
+    lists->revision = result->revision;
+    lists->epoch = result->epoch;
+    lists->next_cursor = result->next_cursor;
+    lists->events_count = result->events_count;
+    lists->operations_count = result->operations_count;
+    CHECK(result->events_count <= RIG_ITEMS && result->operations_count <= RIG_ITEMS);
+    for (size_t i = 0; i < result->events_count; i++) {
+        lists->events[i] = see_event(&result->events[i]);
+    }
+    for (size_t i = 0; i < result->operations_count; i++) {
+        const struct operation_info *info = &result->operations[i];
+        size_t size = info->cause.text.size;
+        struct rig_operation *seen = &lists->operations[i];
+        *seen =
+            (struct rig_operation){info->gen, info->parent, info->state, info->labels_count, ""};
+        copy_text(seen->text, bytes_of(info->cause.text.data,
+                                       size < sizeof seen->text ? size : sizeof seen->text - 1));
+    }
+}
+
+static void see_gens(struct rig_lists *lists, const struct result *result)
+{
+    size_t count = result->gens_count;
+    lists->gens_count = count < BULK_RESULTS_MAX ? count : BULK_RESULTS_MAX;
+    for (size_t i = 0; i < lists->gens_count; i++) {
+        const struct gen_result *from = &result->gens[i];
+        struct rig_gen *to = &lists->gens[i];
+        *to = (struct rig_gen){.gen = from->gen, .answer = from->answer, .state = from->state};
+        for (size_t k = 0; k < from->key.size && k < sizeof to->key - 1; k++) {
+            to->key[k] = (char) from->key.data[k];
+        }
+    }
+}
+
 /* A result is its struct seen, but for NOT_APPLIED, which has to be small. */
 static size_t put_result(void *context, const struct result *result, uint8_t *out, size_t room)
 {
-    (void) context;
+    struct rig *rig = context;
     struct seen seen = see(result);
+    see_lists(&rig->lists, result);
+    see_gens(&rig->lists, result);
     size_t size = result->answer == ANSWER_NOT_APPLIED ? sizeof seen.answer : sizeof seen;
     if (size > room) {
         return 0;
@@ -92,18 +166,88 @@ static bool next_epoch(void *context, uint64_t *epoch_out)
     return true;
 }
 
+/* ---- the journal and the rights, where a test wants them ---- */
+
+static void take_record(void *context, const struct journal_record *record)
+{
+    struct rig *rig = context;
+    rig->records++;
+    rig->records_of[record->kind]++;
+    rig->record = *record;
+}
+
+static bool take_query(void *context, uint64_t ticket, const struct history_query *query)
+{
+    struct rig *rig = context;
+    CHECK(query->items_max > 0);
+    rig->ticket = ticket;
+    return !rig->history_fails;
+}
+
+static uint64_t tell_pending(void *context)
+{
+    return ((struct rig *) context)->journal_pending;
+}
+
+static size_t know_token(void *context, struct bytes token, uint8_t name_out[CAUSE_PEER_BYTES_MAX])
+{
+    (void) context;
+    static const char name[] = "token:ci";
+    if (!bytes_equal(token, bytes_of_string("a secret"))) {
+        return 0;
+    }
+    memcpy(name_out, name, sizeof name - 1);
+    return sizeof name - 1;
+}
+
+static uint32_t know_principal(void *context, struct bytes name)
+{
+    (void) context;
+    return bytes_equal(name, bytes_of_string("token:ci")) ? 2 : 1;
+}
+
+static uint32_t know_roles(void *context, uint32_t principal, struct bytes space)
+{
+    const struct rig *rig = context;
+    if (principal == 2) {
+        return ROLE_ADMIN;
+    }
+    return bytes_equal(space, bytes_of_string("mine")) ? rig->roles : 0;
+}
+
 void rig_init(struct rig *rig, const struct limits *limits, uint64_t counter_first)
+{
+    rig_begin(rig,
+              &(struct rig_options){.limits = limits, .epoch = 7, .counter_first = counter_first});
+}
+
+void rig_begin(struct rig *rig, const struct rig_options *options)
 {
     *rig = (struct rig){.now_ms = 1000};
     struct registry_config config = {
-        .limits = limits != NULL ? *limits : limits_default(),
-        .epoch = 7,
-        .counter_first = counter_first,
+        .limits = options->limits != NULL ? *options->limits : limits_default(),
+        .epoch = options->epoch,
+        .counter_first = options->counter_first,
         .table_key = {1, 2},
         .secret_key = {3, 4},
         .now_ms = rig->now_ms,
+        .recovery_ms = options->recovery_ms,
     };
-    struct registry_port port = {rig, receive, put_head, put_result, next_epoch};
+    struct registry_port port = {.context = rig,
+                                 .send = receive,
+                                 .head = put_head,
+                                 .result = put_result,
+                                 .next_epoch = next_epoch};
+    if (options->journal) {
+        port.journal = take_record;
+        port.history = take_query;
+        port.journal_pending = tell_pending;
+    }
+    if (options->rights) {
+        port.token = know_token;
+        port.principal = know_principal;
+        port.roles = know_roles;
+    }
     rig->registry = registry_new(&config, &port);
     CHECK(rig->registry != NULL);
     CHECK(registry_link_up(rig->registry, 1, bytes_of_string("uid:1")));
@@ -146,6 +290,28 @@ struct seen rig_ask(struct rig *rig, uint64_t link, uint64_t session, uint64_t r
 {
     CHECK_GT(send_alone(rig, link, session, request_id, &op), 0);
     return rig->first;
+}
+
+struct seen rig_do_quickly(struct rig *rig, uint64_t session, struct op op)
+{
+    struct frame frame = {.version = 1, .session = session, .ops = &op, .ops_count = 1};
+    struct reply_to to = {.link = 1};
+    if (session != 0) {
+        frame.request_id = ++rig->request_id;
+        frame.answered_below = frame.request_id;
+    }
+    size_t replies = rig->replies;
+    registry_frame(rig->registry, &to, &frame, rig->now_ms);
+    CHECK_GT(rig->replies, replies);
+    CHECK_EQ(rig->refused, ERROR_UNSET);
+    return rig->first;
+}
+
+struct seen rig_do(struct rig *rig, uint64_t session, struct op op)
+{
+    struct seen seen = rig_do_quickly(rig, session, op);
+    registry_check(rig->registry);
+    return seen;
 }
 
 uint64_t rig_open(struct rig *rig, uint64_t link, uint32_t heartbeat_ms)

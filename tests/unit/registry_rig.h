@@ -20,7 +20,14 @@ struct seen {
     bool cancelled;
     bool by_owner;
     bool resumed;
+    bool journaled;
+    bool memory_incomplete;
+    uint32_t retry_ms;
+    uint64_t requested;
+    uint64_t already_requested;
+    uint64_t count;
     enum error_code error;
+    const char *field; /* of the error */
     const char *limit;
     uint64_t session;
     uint8_t secret[SECRET_BYTES];
@@ -31,8 +38,61 @@ struct seen {
     uint64_t notice_last;
 };
 
+/* The lists and texts of the result that was encoded last. */
+#define RIG_ITEMS 1000
+struct rig_event {
+    uint64_t revision;
+    uint64_t gen;
+    enum state state;
+    enum outcome outcome;
+    enum cause_code cause;
+    char text[16]; /* the key's and the cause's first bytes, one behind the other */
+};
+struct rig_lists {
+    char cause_text[CAUSE_TEXT_BYTES_MAX + 1];
+    char cause_actor[CAUSE_ACTOR_BYTES_MAX + 1];
+    char cause_peer[CAUSE_PEER_BYTES_MAX + 1];
+    bool more;
+    uint64_t revision;
+    uint64_t epoch;
+    uint64_t next_cursor;
+    size_t events_count;
+    struct rig_event events[RIG_ITEMS];
+    size_t operations_count;
+    struct rig_operation {
+        uint64_t gen;
+        uint64_t parent;
+        enum state state;
+        size_t labels_count;
+        char text[16]; /* of its cause, the first bytes */
+    } operations[RIG_ITEMS];
+    size_t gens_count;
+    struct rig_gen {
+        uint64_t gen;
+        enum answer answer;
+        enum state state;
+        char key[16]; /* its first bytes */
+    } gens[BULK_RESULTS_MAX];
+};
+
+struct rig_options {
+    const struct limits *limits; /* NULL: the defaults */
+    uint64_t counter_first;
+    uint64_t epoch;
+    uint64_t recovery_ms;
+    bool journal; /* there is one; what it has kept is the test's to say */
+    bool rights;  /* see rig.roles */
+};
+
 struct rig {
     struct registry *registry;
+    size_t records;                      /* given to the journal */
+    size_t records_of[JOURNAL_KIND_END]; /* by kind */
+    struct journal_record record;        /* the last one; its bytes are gone */
+    uint64_t journal_pending;            /* what the journal says */
+    bool history_fails;
+    uint64_t ticket; /* of the last history asked for */
+    unsigned roles;  /* of everybody in the namespace "mine"; none elsewhere */
     uint64_t now_ms;
     bool epochs_end;         /* next_epoch fails from now on */
     size_t replies;          /* since the start */
@@ -43,10 +103,13 @@ struct rig {
     struct seen last; /* the last result of the last reply */
     struct seen first;
     size_t answers[ANSWER_END]; /* how often each came */
+    struct rig_lists lists;
+    uint64_t request_id; /* of rig_do() */
 };
 
 /* With one link, number 1. `limits` NULL: the defaults. */
 void rig_init(struct rig *rig, const struct limits *limits, uint64_t counter_first);
+void rig_begin(struct rig *rig, const struct rig_options *options);
 void rig_fini(struct rig *rig);
 
 /* Sends a frame; the reply, if there is one now, is in *rig. Checks every invariant afterwards. */
@@ -55,6 +118,13 @@ void rig_send(struct rig *rig, uint64_t link, const struct frame *frame);
 /* One op alone; gives what was answered. It has to be answered at once. */
 struct seen rig_ask(struct rig *rig, uint64_t link, uint64_t session, uint64_t request_id,
                     struct op op);
+
+/* The same on link 1, the request id counted here, which frees the answers before it. It must not be refused
+ * whole. */
+struct seen rig_do(struct rig *rig, uint64_t session, struct op op);
+
+/* The same without a look at every invariant: for a great many. */
+struct seen rig_do_quickly(struct rig *rig, uint64_t session, struct op op);
 
 /* The same for an op that parks. */
 void rig_park(struct rig *rig, uint64_t link, uint64_t session, uint64_t request_id, struct op op);

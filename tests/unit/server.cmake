@@ -19,3 +19,21 @@ canceld_test(test_canceld LABEL integration TIMEOUT 300
     LINKS canceld_server)
 target_compile_definitions(test_canceld PRIVATE CANCELD_PROGRAM="$<TARGET_FILE:canceld>")
 add_dependencies(test_canceld canceld)
+
+canceld_test(test_config LABEL unit TIMEOUT 120
+    SOURCES unit/test_config.c
+    LINKS canceld_server)
+target_compile_definitions(test_config PRIVATE
+    CANCELD_EXAMPLE="${CMAKE_SOURCE_DIR}/docs/canceld.conf.example")
+canceld_test(test_rights LABEL unit TIMEOUT 120
+    SOURCES unit/test_rights.c
+    LINKS canceld_server)
+canceld_test(test_tokens LABEL unit TIMEOUT 120
+    SOURCES unit/test_tokens.c
+    LINKS canceld_server)
+canceld_test(test_canceld_rights LABEL integration TIMEOUT 300
+    SOURCES unit/test_canceld_rights.c unit/canceld_program.c
+    LINKS canceld_wire canceld_proto)
+target_compile_definitions(test_canceld_rights PRIVATE CANCELD_PROGRAM="$<TARGET_FILE:canceld>"
+    CANCELD_CERTIFICATES="${CMAKE_SOURCE_DIR}/tests/support/make_certificates.sh")
+add_dependencies(test_canceld_rights canceld)

@@ -27,6 +27,10 @@ static void each_answer_has_its_documented_number(void)
         {CANCELD_ANSWER_COUNTED, 0},
         {CANCELD_ANSWER_DISARMED, 0},
         {CANCELD_ANSWER_PONG, 0},
+        {CANCELD_ANSWER_DETACHED, 0},
+        {CANCELD_ANSWER_DRAINED, 0},
+        {CANCELD_ANSWER_UNDRAINED, 0},
+        {CANCELD_ANSWER_HISTORY, 0},
         {CANCELD_ANSWER_OWNER_LOST, 1},
         {CANCELD_ANSWER_STALE_EPOCH, 1},
         {CANCELD_ANSWER_SHUTTING_DOWN, 1},
@@ -38,7 +42,12 @@ static void each_answer_has_its_documented_number(void)
         {CANCELD_ANSWER_STALE_GEN, 4},
         {CANCELD_ANSWER_TIMED_OUT, 5},
         {CANCELD_ANSWER_EXISTS, 6},
+        {CANCELD_ANSWER_RECOVERING, 5},
         {CANCELD_ANSWER_FULL, 6},
+        {CANCELD_ANSWER_DRAINING, 6},
+        {CANCELD_ANSWER_PARENT_ENDED, 6},
+        {CANCELD_ANSWER_PARENT_NOT_FOUND, 6},
+        {CANCELD_ANSWER_DENIED, 8},
         {(enum canceld_answer) 99, 1},
     };
 

@@ -51,10 +51,11 @@ static void a_cancel_of_one_gen_reads_as_one(void)
                                           .gens = &gen,
                                           .gens_count = 1};
 
-    check_answer(&result, "REQUESTED k gen=7 level=STOPPED outcome=CANCELLED\n",
-                 "{\"answer\":\"REQUESTED\",\"key\":\"k\",\"gen\":\"7\",\"level\":\"STOPPED\","
-                 "\"outcome\":\"CANCELLED\",\"no_owner\":false,\"gens\":[{\"gen\":\"7\","
-                 "\"answer\":\"REQUESTED\",\"level\":\"STOPPED\",\"outcome\":\"CANCELLED\"}]}\n");
+    check_answer(
+        &result, "REQUESTED k gen=7 level=STOPPED outcome=CANCELLED\n",
+        "{\"answer\":\"REQUESTED\",\"key\":\"k\",\"gen\":\"7\",\"level\":\"STOPPED\","
+        "\"outcome\":\"CANCELLED\",\"no_owner\":false,\"journaled\":false,\"gens\":[{\"gen\":\"7\","
+        "\"answer\":\"REQUESTED\",\"level\":\"STOPPED\",\"outcome\":\"CANCELLED\"}]}\n");
 }
 
 static void a_cancel_of_several_gens_lists_them(void)
@@ -71,7 +72,8 @@ static void a_cancel_of_several_gens_lists_them(void)
 
     check_answer(&result, "REQUESTED k level=RECORDED no_owner gens=7:STOPPED:FAILED,9:RECORDED\n",
                  "{\"answer\":\"REQUESTED\",\"key\":\"k\",\"level\":\"RECORDED\",\"no_owner\":true,"
-                 "\"gens\":[{\"gen\":\"7\",\"answer\":\"REQUESTED\",\"level\":\"STOPPED\","
+                 "\"journaled\":false,\"gens\":[{\"gen\":\"7\",\"answer\":\"REQUESTED\",\"level\":"
+                 "\"STOPPED\","
                  "\"outcome\":\"FAILED\"},{\"gen\":\"9\",\"answer\":\"ALREADY_REQUESTED\","
                  "\"level\":\"RECORDED\"}]}\n");
 }

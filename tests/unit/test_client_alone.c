@@ -195,18 +195,23 @@ static void words(void)
 {
     CHECK_STR_EQ(canceld_status_name(CANCELD_FORKED), "FORKED");
     CHECK_STR_EQ(canceld_answer_name(CANCELD_ANSWER_STATS), "STATS");
-    CHECK_STR_EQ(canceld_answer_name((enum canceld_answer) 9), "?");
+    CHECK_STR_EQ(canceld_answer_name(CANCELD_ANSWER_RECOVERING), "RECOVERING");
+    CHECK_STR_EQ(canceld_answer_name(CANCELD_ANSWER_HISTORY), "HISTORY");
+    CHECK_STR_EQ(canceld_answer_name((enum canceld_answer) 14), "?");
     CHECK_STR_EQ(canceld_answer_name((enum canceld_answer) 1000), "?");
     CHECK_STR_EQ(canceld_outcome_name(CANCELD_OUTCOME_OWNER_LOST), "OWNER_LOST");
     CHECK_STR_EQ(canceld_level_name(CANCELD_LEVEL_STOPPED), "STOPPED");
     CHECK_STR_EQ(canceld_state_name(CANCELD_STATE_CANCELLING), "CANCELLING");
     CHECK_STR_EQ(canceld_cause_code_name(CANCELD_CAUSE_PARENT), "PARENT");
+    CHECK_STR_EQ(canceld_error_code_name(CANCELD_ERROR_JOURNAL), "JOURNAL");
+    CHECK_STR_EQ(canceld_history_kind_name(CANCELD_HISTORY_BULK), "BULK");
     CHECK(strlen(canceld_status_text(CANCELD_UNKNOWN)) > 0);
     CHECK_NE(canceld_client_version()[0], '\0');
     canceld_result_clear(NULL);
     canceld_operation_free(NULL);
     canceld_operation_forget(NULL);
     canceld_close(NULL, 0);
+    canceld_watcher_free(NULL);
 }
 
 static const struct test_case cases[] = {

@@ -37,7 +37,11 @@ static void stop(void)
     char text[200];
     FILE *worker;
 
-    (void) program_start_ready(&daemon, "--listen ipc://@/s --ephemeral");
+    /* Whoever asks too early is not told that there is nothing. */
+    (void) program_start_ready(&daemon, "--listen ipc://@/s --ephemeral --recovery 60000");
+    check_stop("nobody", "HTTP/1.1 503 ", "does not know yet");
+    program_stop(&daemon);
+    (void) program_start_ready(&daemon, "--listen ipc://@/s --ephemeral --recovery 0");
     check_stop("nobody", "HTTP/1.1 404 ", "nothing");
     (void) snprintf(line, sizeof line, "%s ipc://%s chat-42 60", EXAMPLE_WORKER, path_here("s"));
     worker = popen(line, "r");

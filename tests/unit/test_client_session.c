@@ -162,27 +162,6 @@ static void session_lost(void)
     rig_free(rig);
 }
 
-static void new_epoch(void)
-{
-    struct rig *rig = rig_of_session(false);
-    struct canceld_operation *operation = rig_stored(rig, "a", 9);
-
-    rig_link_down(rig);
-    session_lose(rig, RIG_EPOCH + 1);
-    CHECK_EQ(rig->event_last, CANCELD_EVENT_NEW_EPOCH);
-    CHECK(!rig_has(rig, OP(GET)));
-    CHECK_EQ(rig->told_count, 1);
-    CHECK_EQ(operation->given, TOLD_LOST_POSSIBLE);
-    CHECK(!engine_is_degraded(&rig->engine));
-    /* It stays so, whatever the new session lives through. */
-    rig_link_down(rig);
-    rig_ready(rig, RIG_SESSION + 1, RIG_EPOCH + 1, true);
-    CHECK_EQ(operation->given, TOLD_LOST_POSSIBLE);
-    CHECK_EQ(rig->told_count, 1);
-    rig_let_go(rig, operation);
-    rig_free(rig);
-}
-
 /* Requests sent and not answered when the session is lost. */
 static void requests_of_a_lost_session(void)
 {
@@ -412,7 +391,6 @@ static const struct test_case cases[] = {
     {"degraded longer than the grace, each operation is told LOST_POSSIBLE once", lost_possible},
     {"with the policy STOP, LOST_POSSIBLE sets the flag", stop_on_lost},
     {"after SESSION_LOST each gen is asked for and told LOST once, with its cause", session_lost},
-    {"in a new epoch operations stay LOST_POSSIBLE and are not asked for", new_epoch},
     {"of a lost session's requests only harmless ones are repeated", requests_of_a_lost_session},
     {"a session lost in mid-flight throws no answer away", lost_in_mid_flight},
     {"what is parked when the session is lost is UNKNOWN", parked_when_lost},

@@ -38,6 +38,7 @@ static void a_whole_open(void)
     open.heartbeat_ms = 1500;
     open.resume_session = UINT64_C(0xfedcba9876543210);
     open.resume_secret = DATA("0123456789abcde\0");
+    open.token = DATA("to\0ken");
     Canceld__V1__Op op;
     canceld__v1__op__init(&op);
     op.op_case = CANCELD__V1__OP__OP_OPEN;
@@ -52,6 +53,7 @@ static void a_whole_open(void)
     CHECK_EQ(got->as.open.heartbeat_ms, 1500);
     CHECK(got->as.open.resume_session == UINT64_C(0xfedcba9876543210));
     CHECK_TEXT(got->as.open.resume_secret, "0123456789abcde\0");
+    CHECK_TEXT(got->as.open.token, "to\0ken");
     codec_free(codec);
 }
 
@@ -127,15 +129,6 @@ static void a_whole_cancel(void)
     CHECK_EQ(got->as.cancel.arm_ttl_ms, 43);
     CHECK_EQ(got->as.cancel.after_gen, 44);
     codec_free(codec);
-}
-
-/* The one op of a frame, decoded. */
-static struct op decode_one(struct codec *codec, Canceld__V1__Op *op)
-{
-    struct frame frame;
-    CHECK_EQ(codec_decode(codec, pack_ops(op, 1), &frame), ERROR_UNSET);
-    CHECK_EQ(frame.ops_count, 1);
-    return frame.ops[0];
 }
 
 static void a_whole_delete_and_touch(void)
@@ -373,7 +366,7 @@ static void the_most_ops_however_small(void)
 {
     struct codec *codec = codec_of_case();
     struct frame frame;
-    for (uint64_t number = 1; number <= 15; number++) {
+    for (uint64_t number = 1; number < OP_END; number++) {
         put_bare_ops(FRAME_OPS_MAX, number, false);
         CHECK_EQ(decode(codec, &frame), ERROR_UNSET);
         CHECK_EQ(frame.ops_count, FRAME_OPS_MAX);

@@ -37,6 +37,10 @@ static const struct {
     BAD("a key beyond the end of its op", "\x32\x04\x42\x02\x12\x05"),
     BAD("a gen that is bytes", "\x32\x05\x42\x03\x1a\x01\x01"),
     BAD("an ack that is not a message", "\x32\x05\x32\x03\x0a\x01\xff"),
+    BAD("a label that is a number", "\x32\x04\x12\x02\x50\x01"),
+    BAD("a label beyond the end of its op", "\x32\x04\x12\x02\x52\x05"),
+    BAD("an adopt's cause that is a number", "\x32\x05\x82\x01\x02\x60\x01"),
+    BAD("a watch that is a number", "\x32\x03\x90\x01\x01"),
 #undef BAD
 };
 
@@ -165,6 +169,21 @@ static uint64_t sum_of(struct bytes bytes)
     return sum;
 }
 
+static uint64_t sum_of_cause(const struct cause *cause)
+{
+    return sum_of(cause->text) + sum_of(cause->actor) + sum_of(cause->peer);
+}
+
+static uint64_t sum_of_labels(const struct labels *labels)
+{
+    uint64_t sum = 0;
+    CHECK_LE(labels->count, LABELS_MAX + 1);
+    for (size_t i = 0; i < labels->count; i++) {
+        sum += sum_of(labels->items[i]);
+    }
+    return sum;
+}
+
 /* Reads every byte that the frame promises. */
 static uint64_t read_all(const struct frame *frame)
 {
@@ -177,13 +196,18 @@ static uint64_t read_all(const struct frame *frame)
         const struct op *op = &frame->ops[i];
         CHECK(op->kind < OP_END);
         sum += sum_of(op->space) + sum_of(op->key);
-        if (op->kind == OP_STORE) {
-            sum += sum_of(op->as.store.meta);
+        if (op->kind == OP_STORE || op->kind == OP_ADOPT) {
+            sum += sum_of(op->as.store.meta) + sum_of_labels(&op->as.store.labels) +
+                   sum_of_cause(&op->as.store.cause);
+        } else if (op->kind == OP_LIST || op->kind == OP_COUNT) {
+            sum += sum_of_labels(&op->as.list.labels);
+        } else if (op->kind == OP_DRAIN) {
+            sum += sum_of_cause(&op->as.drain.cause);
         } else if (op->kind == OP_OPEN) {
-            sum += sum_of(op->as.open.client_name) + sum_of(op->as.open.resume_secret);
+            sum += sum_of(op->as.open.client_name) + sum_of(op->as.open.resume_secret) +
+                   sum_of(op->as.open.token);
         } else if (op->kind == OP_CANCEL) {
-            sum += sum_of(op->as.cancel.cause.text) + sum_of(op->as.cancel.cause.actor) +
-                   sum_of(op->as.cancel.cause.peer);
+            sum += sum_of_cause(&op->as.cancel.cause) + sum_of(op->as.cancel.label);
         } else if (op->kind == OP_POLL) {
             CHECK_LE(op->as.poll.acks_count, POLL_ACKS_MAX + 1);
             for (size_t k = 0; k < op->as.poll.acks_count; k++) {
@@ -233,12 +257,16 @@ static void put_rich_frame(uint64_t *seed)
     const size_t count = 1 + test_random(seed) % 8;
     for (size_t i = 0; i < count; i++) {
         /* cancel{namespace "n", key "key", gen, cause{code, text "t", actor "a"}, level, arm_ttl},
-         * poll{acks{gen, kind}, acks{}, after}, store{key, ttl, meta} */
+         * poll{acks{gen, kind}, acks{}, after}, store{key, ttl, meta, labels "x", "yy"}, adopt{key,
+         * labels "z", gen, cause{peer "p"}}, list{labels "l", "", order}, drain{text "t"} */
         static const char rich[] =
             "\x32\x1b\x1a\x19\x0a\x01n\x12\x03key\x18\x81\x01\x22\x08\x08\x01\x12\x01t\x1a\x01\x61"
             "\x28\x01\x38\x05"
             "\x32\x0c\x32\x0a\x0a\x04\x08\x09\x10\x01\x0a\x00\x10\x03"
-            "\x32\x0b\x12\x09\x12\x01s\x20\x64\x42\x02mm";
+            "\x32\x12\x12\x10\x12\x01s\x20\x64\x42\x02mm\x52\x01x\x52\x02yy"
+            "\x32\x10\x82\x01\x0d\x12\x01k\x52\x01z\x58\x05\x62\x03\x22\x01p"
+            "\x32\x09\x4a\x07\x32\x01l\x32\x00\x38\x01"
+            "\x32\x06\x9a\x01\x03\x2a\x01t";
         put(rich, sizeof rich - 1);
     }
     put("\x2a\x02\x01\x02", 4);

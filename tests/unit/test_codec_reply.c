@@ -87,10 +87,33 @@ static void a_reply_in_pieces(void)
     CHECK_STR_EQ(result->limit, "operations");
     CHECK_EQ(result->next_cursor, 18);
     CHECK_EQ(result->count, 19);
+    CHECK(!result->journaled && !result->memory_incomplete);
     CHECK_EQ(reply->results[2]->error->code, ERROR_FIELD);
     CHECK_STR_EQ(reply->results[2]->error->field, "key");
     CHECK_STR_EQ(reply->results[2]->error->text, "too long");
     CHECK_STR_EQ(reply->results[2]->error->limit, "bytes");
+    canceld__v1__reply__free_unpacked(reply, NULL);
+}
+
+static void what_a_cancel_of_many_gets(void)
+{
+    begin_reply();
+    (void) add_result(&(struct result){.answer = ANSWER_REQUESTED,
+                                       .retry_ms = UINT32_MAX,
+                                       .requested = UINT64_MAX,
+                                       .already_requested = 22,
+                                       .journaled = true,
+                                       .memory_incomplete = true,
+                                       .revision = UINT64_MAX - 1,
+                                       .epoch = 23});
+    Canceld__V1__Reply *reply = parse_reply();
+    const Canceld__V1__Result *result = reply->results[0];
+    CHECK(result->retry_ms == UINT32_MAX);
+    CHECK(result->requested == UINT64_MAX);
+    CHECK_EQ(result->already_requested, 22);
+    CHECK(result->journaled && result->memory_incomplete);
+    CHECK(result->revision == UINT64_MAX - 1);
+    CHECK_EQ(result->epoch, 23);
     canceld__v1__reply__free_unpacked(reply, NULL);
 }
 
@@ -121,9 +144,13 @@ static void what_an_open_gets(void)
 
 static void lists_of_gens_notices_armed_and_stats(void)
 {
-    static const struct gen_result gens[] = {
-        {.gen = 1, .answer = ANSWER_FINISHED, .level = LEVEL_STOPPED, .outcome = OUTCOME_FAILED},
-        {.gen = 0}};
+    const struct gen_result gens[] = {{.gen = 1,
+                                       .answer = ANSWER_FINISHED,
+                                       .level = LEVEL_STOPPED,
+                                       .outcome = OUTCOME_FAILED,
+                                       .state = STATE_CANCELLING,
+                                       .key = bytes_of("g\0k", 3)},
+                                      {.gen = 0}};
     const struct notice notices[] = {{.number = 7,
                                       .space = bytes_of_string("s"),
                                       .key = bytes_of("\0", 1),
@@ -154,6 +181,9 @@ static void lists_of_gens_notices_armed_and_stats(void)
     CHECK_EQ(result->gens[0]->answer, ANSWER_FINISHED);
     CHECK_EQ(result->gens[0]->level, LEVEL_STOPPED);
     CHECK_EQ(result->gens[0]->outcome, OUTCOME_FAILED);
+    CHECK_EQ(result->gens[0]->state, STATE_CANCELLING);
+    CHECK_DATA(result->gens[0]->key, "g\0k");
+    CHECK_EQ(result->gens[1]->key.len, 0);
     CHECK_EQ(result->n_notices, 2);
     CHECK_EQ(result->notices[0]->number, 7);
     CHECK_DATA(result->notices[0]->namespace_, "s");
@@ -176,6 +206,16 @@ static void lists_of_gens_notices_armed_and_stats(void)
     canceld__v1__reply__free_unpacked(reply, NULL);
 }
 
+/* Labels of the i-th operation: i % 9 of them, each another. */
+static size_t label_operation(struct bytes labels[LABELS_MAX], size_t i)
+{
+    static const char texts[LABELS_MAX][3] = {"l0", "l1", "l2", "l3", "l4", "l5", "l6", "l7"};
+    for (size_t k = 0; k < i % (LABELS_MAX + 1); k++) {
+        labels[k] = bytes_of_string(texts[k]);
+    }
+    return i % (LABELS_MAX + 1);
+}
+
 static void a_page_of_operations(void)
 {
     static struct operation_info operations[1000];
@@ -191,7 +231,10 @@ static void a_page_of_operations(void)
                                                 .owner_name = bytes_of_string("name"),
                                                 .meta = bytes_of("m\0", 2),
                                                 .cause = {.code = CAUSE_SHUTDOWN},
-                                                .level = LEVEL_RECORDED};
+                                                .level = LEVEL_RECORDED,
+                                                .parent = i,
+                                                .cancelling_ms = UINT64_MAX};
+        operations[i].labels_count = label_operation(operations[i].labels, i);
     }
     begin_reply();
     (void) add_result(&(struct result){
@@ -214,7 +257,101 @@ static void a_page_of_operations(void)
         CHECK_DATA(got->meta, "m\0");
         CHECK_EQ(got->cause->code, CAUSE_SHUTDOWN);
         CHECK_EQ(got->level, LEVEL_RECORDED);
+        CHECK_EQ(got->parent, i);
+        CHECK(got->cancelling_ms == UINT64_MAX);
+        CHECK_EQ(got->n_labels, i % (LABELS_MAX + 1));
+        for (size_t k = 0; k < got->n_labels; k++) {
+            CHECK_BYTES_EQ(got->labels[k].data, got->labels[k].len, operations[i].labels[k].data,
+                           operations[i].labels[k].size);
+        }
     }
+    canceld__v1__reply__free_unpacked(reply, NULL);
+}
+
+static void events_of_a_watch(void)
+{
+    static struct event events[2000];
+    for (size_t i = 0; i < 2000; i++) {
+        events[i] = (struct event){.revision = UINT64_MAX - i,
+                                   .key = bytes_of("k\0", 2),
+                                   .gen = i + 1,
+                                   .state = STATE_ENDED,
+                                   .outcome = OUTCOME_EXPIRED,
+                                   .cause = {.code = i % 2 == 0 ? CAUSE_PARENT : CAUSE_UNSET,
+                                             .peer = bytes_of_string("uid:0")}};
+    }
+    begin_reply();
+    (void) add_result(&(struct result){.answer = ANSWER_EVENTS,
+                                       .events = events,
+                                       .events_count = 2000,
+                                       .epoch = 3,
+                                       .revision = 4,
+                                       .more = true});
+    Canceld__V1__Reply *reply = parse_reply();
+    const Canceld__V1__Result *result = reply->results[0];
+    CHECK_EQ(result->answer, ANSWER_EVENTS);
+    CHECK_EQ(result->n_events, 2000);
+    for (size_t i = 0; i < 2000; i++) {
+        const Canceld__V1__Event *got = result->events[i];
+        CHECK(got->revision == UINT64_MAX - i);
+        CHECK_DATA(got->key, "k\0");
+        CHECK_EQ(got->gen, i + 1);
+        CHECK_EQ(got->state, STATE_ENDED);
+        CHECK_EQ(got->outcome, OUTCOME_EXPIRED);
+        CHECK((got->cause != NULL) == (i % 2 == 0));
+    }
+    CHECK_EQ(result->events[0]->cause->code, CAUSE_PARENT);
+    CHECK_DATA(result->events[0]->cause->peer, "uid:0");
+    CHECK_EQ(result->epoch, 3);
+    CHECK_EQ(result->revision, 4);
+    CHECK(result->more);
+    canceld__v1__reply__free_unpacked(reply, NULL);
+}
+
+static void entries_of_the_history(void)
+{
+    static struct history_entry entries[HISTORY_ITEMS_MAX];
+    for (size_t i = 0; i < HISTORY_ITEMS_MAX; i++) {
+        entries[i] = (struct history_entry){.gen = i};
+    }
+    entries[7] = (struct history_entry){.kind = HISTORY_BULK,
+                                        .at_unix_ms = UINT64_MAX,
+                                        .space = bytes_of_string("h-space"),
+                                        .key = bytes_of_string("h-key"),
+                                        .gen = 8,
+                                        .cause = {.code = CAUSE_SHUTDOWN},
+                                        .outcome = OUTCOME_CANCELLED,
+                                        .by_owner = true,
+                                        .delivered = true,
+                                        .delivered_after_ms = 9,
+                                        .ended_after_ms = 10,
+                                        .label = bytes_of("l\0", 2),
+                                        .owner = 11,
+                                        .requested = 12};
+    begin_reply();
+    (void) add_result(&(struct result){.answer = ANSWER_HISTORY,
+                                       .history = entries,
+                                       .history_count = HISTORY_ITEMS_MAX,
+                                       .next_cursor = 13});
+    Canceld__V1__Reply *reply = parse_reply();
+    CHECK_EQ(reply->results[0]->n_history, HISTORY_ITEMS_MAX);
+    CHECK_EQ(reply->results[0]->next_cursor, 13);
+    CHECK_EQ(reply->results[0]->history[8]->gen, 8);
+    CHECK(reply->results[0]->history[8]->cause == NULL);
+    const Canceld__V1__HistoryEntry *got = reply->results[0]->history[7];
+    CHECK_EQ(got->kind, HISTORY_BULK);
+    CHECK(got->at_unix_ms == UINT64_MAX);
+    CHECK_DATA(got->namespace_, "h-space");
+    CHECK_DATA(got->key, "h-key");
+    CHECK_EQ(got->gen, 8);
+    CHECK_EQ(got->cause->code, CAUSE_SHUTDOWN);
+    CHECK_EQ(got->outcome, OUTCOME_CANCELLED);
+    CHECK(got->by_owner && got->delivered);
+    CHECK_EQ(got->delivered_after_ms, 9);
+    CHECK_EQ(got->ended_after_ms, 10);
+    CHECK_DATA(got->label, "l\0");
+    CHECK_EQ(got->owner, 11);
+    CHECK_EQ(got->requested, 12);
     canceld__v1__reply__free_unpacked(reply, NULL);
 }
 
@@ -286,10 +423,14 @@ static void nothing_to_free(void)
 
 static const struct test_case cases[] = {
     {"head and results in a row are a reply", a_reply_in_pieces, 0},
+    {"the numbers of bulk cancels, watches and restarts come through", what_a_cancel_of_many_gets,
+     0},
     {"every field of opened comes through", what_an_open_gets, 0},
     {"lists of gens, notices, armed keys and stats come through",
      lists_of_gens_notices_armed_and_stats, 0},
-    {"a page of a thousand operations comes through", a_page_of_operations, 0},
+    {"a page of a thousand operations comes through, with their labels", a_page_of_operations, 0},
+    {"the events of a watch come through", events_of_a_watch, 0},
+    {"the entries of the history come through", entries_of_the_history, 0},
     {"a bare answer takes four bytes at most", the_smallest_results, 0},
     {"a head without room is not written", no_room_for_a_head, 0},
     {"a refusal is a reply with an error", refusals, 0},

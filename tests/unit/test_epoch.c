@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* The epoch's file calls go through the wrappers below (the linker's --wrap), which note their
  * order and can fail any one of them. */
+#include "base/lock_file.h"
 #include "registry/registry.h"
 #include "server/epoch.h"
-#include "server/lock_file.h"
 #include "testing.h"
 
 #include <errno.h>

@@ -65,6 +65,11 @@ static void no_flags_give_the_defaults(void)
     CHECK(!options.access.has_group);
     CHECK(options.state_dir == NULL);
     CHECK(!options.ephemeral);
+    CHECK(!options.sync_power);
+    CHECK_EQ(options.recovery_ms, 5000);
+    CHECK_EQ(options.history_age_ms, UINT64_C(7) * 24 * 3600 * 1000);
+    CHECK_EQ(options.history_bytes, UINT64_C(256) << 20);
+    CHECK(options.tls.cert == NULL && options.tokens == NULL && options.config == NULL);
     CHECK_EQ(options.log_level, LOG_LEVEL_INFO);
     CHECK_EQ(options.log_format, LOG_FORMAT_TEXT);
     CHECK_BYTES_EQ(&options.limits, sizeof limits, &limits, sizeof limits);
@@ -86,6 +91,29 @@ static void each_flag_sets_its_field(void)
     CHECK_EQ(options.log_format, LOG_FORMAT_JSON);
     check_runs("--ephemeral");
     CHECK(options.ephemeral);
+}
+
+static void each_flag_of_the_whole_contract_sets_its_field(void)
+{
+    check_runs("--sync power --recovery 0 --history-age 1000 --history-bytes=1048576 --tokens /t "
+               "--tokens-key /k --check-config --make-token ci");
+    CHECK(options.sync_power);
+    CHECK_EQ(options.recovery_ms, 0);
+    CHECK_EQ(options.history_age_ms, 1000);
+    CHECK_EQ(options.history_bytes, 1048576);
+    CHECK_STR_EQ(options.tokens, "/t");
+    CHECK_STR_EQ(options.tokens_key, "/k");
+    CHECK(options.check_config);
+    CHECK_STR_EQ(options.make_token, "ci");
+    check_runs("--listen tls+tcp://0.0.0.0:0 --tls-cert /c --tls-key /k --tls-ca /a "
+               "--tls-require-client-cert");
+    CHECK_EQ(options.addresses[0].kind, ADDRESS_TLS);
+    CHECK_STR_EQ(options.tls.cert, "/c");
+    CHECK_STR_EQ(options.tls.key, "/k");
+    CHECK_STR_EQ(options.tls.ca, "/a");
+    CHECK(options.tls.require_client_cert);
+    check_runs("--sync power --sync process");
+    CHECK(!options.sync_power);
 }
 
 static void a_group_opens_the_socket_to_it_unless_a_mode_is_given(void)
@@ -174,6 +202,19 @@ static void bad_values_are_refused_by_name(void)
         {"--log-level loud", "--log-level"},
         {"--log-level INFO", "--log-level"},
         {"--log-format xml", "--log-format"},
+        {"--sync disk", "--sync disk"},
+        {"--recovery 3600001", "--recovery 3600001"},
+        {"--recovery -1", "--recovery"},
+        {"--history-age 999", "--history-age"},
+        {"--history-age 315360000001", "--history-age"},
+        {"--history-bytes 1048575", "--history-bytes"},
+        {"--history-bytes 1099511627777", "--history-bytes"},
+        {"--tokens=", "--tokens"},
+        {"--tokens-key /k", "--tokens-key is of no use without --tokens"},
+        {"--make-token ci", "--make-token needs --tokens"},
+        {"--listen tls+tcp://127.0.0.1:1", "--tls-cert"},
+        {"--listen tls+tcp://127.0.0.1:1 --tls-cert /c", "--tls-key"},
+        {"--tls-require-client-cert", "--tls-ca"},
         {"--listen ipc:///a --listen ipc:///a", "--listen ipc:///a is given twice"},
         {"stray", "stray"},
         {"--ephemeral -- stray", "stray"},
@@ -218,7 +259,7 @@ static void bad_addresses_have_their_own_codes(void)
         {"--listen rep+tcp://0.0.0.0:1", REFUSAL_ADDRESS_NOT_LOOPBACK},
         {"--listen ipc:///\xff", REFUSAL_ADDRESS_MALFORMED},
         {"--listen /tmp/a", REFUSAL_ADDRESS_SCHEME},
-        {"--listen tls+tcp://127.0.0.1:1", REFUSAL_ADDRESS_SCHEME},
+        {"--listen rep+tls+tcp://127.0.0.1:1", REFUSAL_ADDRESS_SCHEME},
         {"--listen ipc://", REFUSAL_ADDRESS_MALFORMED},
         {"--listen ipc://relative", REFUSAL_ADDRESS_MALFORMED},
         {"--listen ipc:///tmp/", REFUSAL_ADDRESS_MALFORMED},
@@ -382,6 +423,8 @@ static void version_prints_and_ends(void)
 static const struct test_case cases[] = {
     {"no flags give the defaults", no_flags_give_the_defaults, 0},
     {"each flag sets its field", each_flag_sets_its_field, 0},
+    {"each flag of the whole contract sets its field",
+     each_flag_of_the_whole_contract_sets_its_field, 0},
     {"a group opens the socket to it unless a mode is given",
      a_group_opens_the_socket_to_it_unless_a_mode_is_given, 0},
     {"each limit has a flag with checked ends", each_limit_has_a_flag_with_checked_ends, 0},

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-foreach(name IN ITEMS test_codec test_codec_refused test_codec_reply)
+foreach(name IN ITEMS test_codec test_codec_groups test_codec_refused test_codec_reply)
     canceld_test(${name} LABEL unit TIMEOUT 120 LINKS canceld_wire canceld_proto)
 endforeach()
 canceld_test(test_lease_clock LABEL unit TIMEOUT 120 LINKS canceld_registry)

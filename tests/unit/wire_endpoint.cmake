@@ -8,3 +8,8 @@ foreach(name IN ITEMS test_endpoint test_endpoint_hostile test_endpoint_interop 
         SOURCES unit/${name}.c unit/endpoint_rig.c
         LINKS canceld_wire nng::nng)
 endforeach()
+canceld_test(test_endpoint_tls LABEL unit TIMEOUT 600
+    SOURCES unit/test_endpoint_tls.c unit/endpoint_rig.c
+    LINKS canceld_wire nng::nng)
+target_compile_definitions(test_endpoint_tls PRIVATE
+    CANCELD_CERTIFICATES="${CMAKE_SOURCE_DIR}/tests/support/make_certificates.sh")

@@ -38,6 +38,9 @@ static void respond_answer(const struct canceld_result *result)
     case CANCELD_ANSWER_NOT_FOUND:
         respond("404 Not Found", "nothing of that name runs");
         break;
+    case CANCELD_ANSWER_RECOVERING:
+        respond("503 Service Unavailable", "canceld has just started and does not know yet");
+        break;
     default:
         respond("502 Bad Gateway", canceld_answer_name(result->answer));
         break;

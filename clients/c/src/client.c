@@ -38,6 +38,8 @@ void client_unlock(struct canceld_client *client)
 
 /* ---- making and freeing ---- */
 
+#define TOKEN_BYTES_MAX 256
+
 static bool text_fits(const char *text, size_t size_max)
 {
     return text == NULL || strlen(text) <= size_max;
@@ -51,7 +53,8 @@ static bool framing_of(const char *url, enum sp_framing *framing_out)
     } rows[] = {{"ipc://", SP_FRAMING_IPC},
                 {"unix://", SP_FRAMING_IPC},
                 {"abstract://", SP_FRAMING_IPC},
-                {"tcp://", SP_FRAMING_TCP}};
+                {"tcp://", SP_FRAMING_TCP},
+                {"tls+tcp://", SP_FRAMING_TCP}};
 
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
         if (strncmp(url, rows[i].scheme, strlen(rows[i].scheme)) == 0) {
@@ -76,29 +79,39 @@ static enum canceld_status options_check(const struct canceld_options *options)
         return CANCELD_INVALID;
     if (!text_fits(options->name_space, 64) || !text_fits(options->client_name, 64))
         return CANCELD_INVALID;
+    if (options->token.size > TOKEN_BYTES_MAX || (options->token.size > 0 && options->sessionless))
+        return CANCELD_INVALID;
     if (heartbeat_of(options) != 0 &&
         (heartbeat_of(options) < 100 || heartbeat_of(options) > 86400000))
         return CANCELD_INVALID;
     return CANCELD_OK;
 }
 
-/* The namespace and the name, one behind the other, in memory that outlives the engine. */
+static struct canceld_bytes text_keep(char **place, struct canceld_bytes text)
+{
+    struct canceld_bytes kept = {*place, text.size};
+
+    if (text.size > 0)
+        memcpy(*place, text.data, text.size);
+    *place += text.size;
+    return kept;
+}
+
+/* The texts, one behind the other, in memory that outlives the engine. */
 static bool config_fill(struct canceld_client *client, const struct canceld_options *options,
                         struct engine_config *config_out)
 {
     struct canceld_bytes name_space = canceld_string(options->name_space);
     struct canceld_bytes client_name = canceld_string(options->client_name);
+    char *place = malloc(name_space.size + client_name.size + options->token.size + 1);
 
-    client->texts = malloc(name_space.size + client_name.size + 1);
-    if (client->texts == NULL)
+    client->texts = place;
+    if (place == NULL)
         return false;
-    if (name_space.size > 0)
-        memcpy(client->texts, name_space.data, name_space.size);
-    if (client_name.size > 0)
-        memcpy(client->texts + name_space.size, client_name.data, client_name.size);
     *config_out = (struct engine_config){
-        .name_space = {client->texts, name_space.size},
-        .client_name = {client->texts + name_space.size, client_name.size},
+        .name_space = text_keep(&place, name_space),
+        .client_name = text_keep(&place, client_name),
+        .token = text_keep(&place, options->token),
         .heartbeat_ms = heartbeat_of(options),
         .sessionless = options->sessionless,
         .stop_on_lost = options->on_lost == CANCELD_ON_LOST_STOP,
@@ -150,7 +163,8 @@ static enum canceld_status client_new(const struct canceld_options *options,
     client->on_event = options->on_event;
     client->on_event_arg = options->on_event_arg;
     if (config_fill(client, options, &config))
-        status = stream_init(&client->stream, options->url, &client->mutex, &client->io_wake);
+        status = stream_init(&client->stream, options->url, &options->tls, &client->mutex,
+                             &client->io_wake);
     if (status != CANCELD_OK) {
         client_free(client);
         return status;
@@ -354,191 +368,4 @@ enum canceld_status canceld_info(struct canceld_client *client, struct canceld_i
     };
     client_unlock(client);
     return CANCELD_OK;
-}
-
-/* ---- calls ---- */
-
-static enum canceld_status request_call(struct canceld_client *client,
-                                        const struct canceld_request *request, uint32_t deadline_ms,
-                                        struct canceld_result *result_out)
-{
-    struct submission submission = {.request = request, .deadline_ms = deadline_ms};
-    enum canceld_status status = client_enter(client);
-
-    if (result_out != NULL)
-        *result_out = (struct canceld_result){.limit = "", .error = {.field = "", .text = ""}};
-    return status == CANCELD_OK ? client_call(client, &submission, NULL, result_out) : status;
-}
-
-enum canceld_status canceld_cancel(struct canceld_client *client,
-                                   const struct canceld_cancel_request *request,
-                                   uint32_t deadline_ms, struct canceld_result *result_out)
-{
-    struct canceld_request any = {.op = CANCELD_OP_CANCEL, .of.cancel = *request};
-
-    return request_call(client, &any, deadline_ms, result_out);
-}
-
-enum canceld_status canceld_delete(struct canceld_client *client,
-                                   const struct canceld_delete_request *request,
-                                   uint32_t deadline_ms, struct canceld_result *result_out)
-{
-    struct canceld_request any = {.op = CANCELD_OP_DELETE, .of.delete_ = *request};
-
-    return request_call(client, &any, deadline_ms, result_out);
-}
-
-enum canceld_status canceld_touch(struct canceld_client *client,
-                                  const struct canceld_touch_request *request, uint32_t deadline_ms,
-                                  struct canceld_result *result_out)
-{
-    struct canceld_request any = {.op = CANCELD_OP_TOUCH, .of.touch = *request};
-
-    return request_call(client, &any, deadline_ms, result_out);
-}
-
-enum canceld_status canceld_wait(struct canceld_client *client,
-                                 const struct canceld_wait_request *request, uint32_t deadline_ms,
-                                 struct canceld_result *result_out)
-{
-    struct canceld_request any = {.op = CANCELD_OP_WAIT, .of.wait = *request};
-
-    return request_call(client, &any, deadline_ms, result_out);
-}
-
-enum canceld_status canceld_get(struct canceld_client *client,
-                                const struct canceld_get_request *request, uint32_t deadline_ms,
-                                struct canceld_result *result_out)
-{
-    struct canceld_request any = {.op = CANCELD_OP_GET, .of.get = *request};
-
-    return request_call(client, &any, deadline_ms, result_out);
-}
-
-enum canceld_status canceld_disarm(struct canceld_client *client,
-                                   const struct canceld_get_request *request, uint32_t deadline_ms,
-                                   struct canceld_result *result_out)
-{
-    struct canceld_request any = {.op = CANCELD_OP_DISARM, .of.get = *request};
-
-    return request_call(client, &any, deadline_ms, result_out);
-}
-
-enum canceld_status canceld_list(struct canceld_client *client,
-                                 const struct canceld_list_request *request, uint32_t deadline_ms,
-                                 struct canceld_result *result_out)
-{
-    struct canceld_request any = {.op = CANCELD_OP_LIST, .of.list = *request};
-
-    return request_call(client, &any, deadline_ms, result_out);
-}
-
-enum canceld_status canceld_count(struct canceld_client *client,
-                                  const struct canceld_list_request *request, uint32_t deadline_ms,
-                                  struct canceld_result *result_out)
-{
-    struct canceld_request any = {.op = CANCELD_OP_COUNT, .of.list = *request};
-
-    return request_call(client, &any, deadline_ms, result_out);
-}
-
-enum canceld_status canceld_armed(struct canceld_client *client,
-                                  const struct canceld_list_request *request, uint32_t deadline_ms,
-                                  struct canceld_result *result_out)
-{
-    struct canceld_request any = {.op = CANCELD_OP_ARMED, .of.list = *request};
-
-    return request_call(client, &any, deadline_ms, result_out);
-}
-
-enum canceld_status canceld_ping(struct canceld_client *client, uint32_t deadline_ms,
-                                 struct canceld_result *result_out)
-{
-    struct canceld_request any = {.op = CANCELD_OP_PING};
-
-    return request_call(client, &any, deadline_ms, result_out);
-}
-
-enum canceld_status canceld_stats(struct canceld_client *client, uint32_t deadline_ms,
-                                  struct canceld_result *result_out)
-{
-    struct canceld_request any = {.op = CANCELD_OP_STATS};
-
-    return request_call(client, &any, deadline_ms, result_out);
-}
-
-enum canceld_status canceld_store(struct canceld_client *client,
-                                  const struct canceld_store_request *request, uint32_t deadline_ms,
-                                  struct canceld_operation **operation_out,
-                                  struct canceld_result *result_out)
-{
-    struct canceld_request any = {.op = CANCELD_OP_STORE, .of.store = *request};
-    struct submission submission = {.request = &any, .deadline_ms = deadline_ms};
-    enum canceld_status status = client_enter(client);
-
-    if (operation_out != NULL)
-        *operation_out = NULL;
-    if (result_out != NULL)
-        *result_out = (struct canceld_result){.limit = "", .error = {.field = "", .text = ""}};
-    if (status != CANCELD_OK)
-        return status;
-    if (operation_out != NULL) {
-        submission.operation = operation_new(request, client->engine.config.name_space);
-        if (submission.operation == NULL)
-            return CANCELD_NO_MEMORY;
-        submission.operation->client = client;
-    }
-    return client_call(client, &submission, operation_out, result_out);
-}
-
-static enum canceld_status call_submit(struct canceld_client *client, struct submission *submission)
-{
-    enum canceld_status status = CANCELD_FULL;
-
-    client_lock(client);
-    if (client->calls_count < client->requests_max)
-        status = engine_submit(&client->engine, submission, client_now_ns());
-    else
-        operation_free(submission->operation);
-    if (status == CANCELD_OK) {
-        client->calls_count++;
-        (void) pthread_cond_signal(&client->io_wake);
-    }
-    client_unlock(client);
-    return status;
-}
-
-enum canceld_status canceld_submit(struct canceld_client *client,
-                                   const struct canceld_request *request, uint32_t deadline_ms,
-                                   void (*on_done)(enum canceld_status status,
-                                                   const struct canceld_result *result,
-                                                   struct canceld_operation *operation, void *arg),
-                                   void *arg)
-{
-    struct submission submission = {.request = request, .deadline_ms = deadline_ms};
-    enum canceld_status status = client_enter(client);
-
-    if (status != CANCELD_OK)
-        return status;
-    if (on_done == NULL)
-        return CANCELD_INVALID;
-    submission.call = calloc(1, sizeof *submission.call);
-    if (submission.call == NULL)
-        return CANCELD_NO_MEMORY;
-    link_init(&submission.call->link);
-    submission.call->on_done = on_done;
-    submission.call->arg = arg;
-    status = CANCELD_OK;
-    if (request->op == CANCELD_OP_STORE) {
-        submission.operation = operation_new(&request->of.store, client->engine.config.name_space);
-        if (submission.operation == NULL)
-            status = CANCELD_NO_MEMORY;
-        else
-            submission.operation->client = client;
-    }
-    if (status == CANCELD_OK)
-        status = call_submit(client, &submission);
-    if (status != CANCELD_OK)
-        free(submission.call);
-    return status;
 }

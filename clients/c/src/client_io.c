@@ -323,7 +323,7 @@ static void notice_call(struct canceld_client *client, struct link *link)
         on_notice(operation, arg);
     client_lock(client);
     /* Freed by its own callback otherwise. */
-    if (client->callback_running == operation && !operation->closed) {
+    if (client->callback_running == operation && !operation->closed && !operation->let_go) {
         engine_delivered(&client->engine, operation, bits);
         (void) pthread_cond_signal(&client->io_wake);
     }

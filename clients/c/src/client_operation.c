@@ -18,7 +18,7 @@ uint64_t canceld_operation_gen(const struct canceld_operation *operation)
 
 struct canceld_bytes canceld_operation_key(const struct canceld_operation *operation)
 {
-    return operation->key;
+    return operation->stored.key;
 }
 
 int canceld_operation_fd(struct canceld_operation *operation)
@@ -94,36 +94,53 @@ canceld_operation_on_notice(struct canceld_operation *operation,
 enum canceld_status canceld_operation_touch(struct canceld_operation *operation, uint32_t ttl_ms,
                                             uint32_t deadline_ms, struct canceld_result *result_out)
 {
-    struct canceld_touch_request touch = {.name_space = operation->name_space,
-                                          .key = operation->key,
+    struct canceld_client *client = operation->client;
+    struct canceld_touch_request touch = {.name_space = operation->stored.name_space,
+                                          .key = operation->stored.key,
                                           .gen = operation->gen,
                                           .ttl_ms = ttl_ms};
+    struct canceld_result result;
+    enum canceld_status status = canceld_touch(client, &touch, deadline_ms, &result);
 
-    return canceld_touch(operation->client, &touch, deadline_ms, result_out);
+    if (status == CANCELD_OK && result.answer == CANCELD_ANSWER_TOUCHED) {
+        /* A daemon that is restarted is to give it as long again. */
+        client_lock(client);
+        operation->stored.ttl_ms = ttl_ms;
+        client_unlock(client);
+    }
+    if (result_out != NULL)
+        *result_out = result;
+    else
+        canceld_result_clear(&result);
+    return status;
 }
 
-/* Takes the operation out of everything, waits for its callback, and frees it. What the wire needs of it was
- * copied before. */
+/* Takes the operation out of everything, waits for its callback, and frees it; unless its delete is on its way,
+ * then the engine does once that is answered. */
 static void operation_let_go(struct canceld_operation *operation)
 {
     struct canceld_client *client = operation->client;
+    bool kept = false;
+    int fd = -1;
     bool own_callback =
         !operation->closed && pthread_equal(pthread_self(), client->callback_thread);
 
     client_lock(client);
-    if (!operation->closed)
-        engine_forget(&client->engine, operation);
-    operation->closed = true;
+    operation->let_go = true;
     link_remove(&operation->callback_link);
+    link_remove(&operation->told_link);
     if (client->callback_running == operation && own_callback)
         client->callback_running = NULL;
     while (client->callback_running == operation)
         (void) pthread_cond_wait(&client->changed, &client->mutex);
+    fd = operation->fd;
+    kept = !operation->closed && engine_forget(&client->engine, operation);
     client->handles_count--;
     client_release(client);
-    if (operation->fd >= 0)
-        (void) close(operation->fd);
-    operation_free(operation);
+    if (fd >= 0)
+        (void) close(fd);
+    if (!kept)
+        operation_free(operation);
 }
 
 static struct canceld_request delete_of(const struct canceld_operation *operation,
@@ -131,8 +148,8 @@ static struct canceld_request delete_of(const struct canceld_operation *operatio
 {
     struct canceld_request request = {.op = CANCELD_OP_DELETE};
 
-    request.of.delete_ = (struct canceld_delete_request){.name_space = operation->name_space,
-                                                         .key = operation->key,
+    request.of.delete_ = (struct canceld_delete_request){.name_space = operation->stored.name_space,
+                                                         .key = operation->stored.key,
                                                          .gen = operation->gen,
                                                          .outcome = outcome};
     return request;
@@ -145,7 +162,7 @@ enum canceld_status canceld_operation_finish(struct canceld_operation *operation
     struct canceld_client *client = operation->client;
     struct canceld_request request = delete_of(operation, outcome);
     struct submission submission = {
-        .request = &request, .deadline_ms = deadline_ms, .persists = true};
+        .request = &request, .deadline_ms = deadline_ms, .ends = operation, .persists = true};
     enum canceld_status status = client_enter(client);
 
     if (result_out != NULL)
@@ -160,7 +177,7 @@ enum canceld_status canceld_operation_finish(struct canceld_operation *operation
 void canceld_operation_free(struct canceld_operation *operation)
 {
     struct canceld_request request;
-    struct submission submission = {.request = &request, .persists = true};
+    struct submission submission = {.request = &request, .ends = operation, .persists = true};
     struct canceld_client *client = NULL;
 
     if (operation == NULL || client_enter(operation->client) != CANCELD_OK)

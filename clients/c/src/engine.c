@@ -31,7 +31,8 @@ uint64_t engine_ping_ns(const struct engine *engine)
 
 bool engine_is_drained(const struct engine *engine)
 {
-    return link_is_alone(&engine->queue) && link_is_alone(&engine->resend) &&
+    return link_is_alone(&engine->queue) && link_is_alone(&engine->later) &&
+           link_is_alone(&engine->adopts) && link_is_alone(&engine->resend) &&
            engine->ops_count == 0;
 }
 
@@ -42,9 +43,11 @@ void engine_init(struct engine *engine, const struct engine_config *config, uint
                               .degraded_ns = now_ns,
                               .pinged_ns = NEVER,
                               .id_next = 1};
-    struct link *lists[] = {
-        &engine->queue,  &engine->parked_queue, &engine->again,      &engine->open, &engine->parked,
-        &engine->resend, &engine->to_ask,       &engine->operations, &engine->done, &engine->told};
+    struct link *lists[] = {&engine->queue,    &engine->parked_queue, &engine->again,
+                            &engine->later,    &engine->open,         &engine->parked,
+                            &engine->resend,   &engine->unjournaled,  &engine->to_ask,
+                            &engine->to_adopt, &engine->adopts,       &engine->operations,
+                            &engine->done,     &engine->told};
 
     for (size_t i = 0; i < sizeof lists / sizeof lists[0]; i++)
         link_init(lists[i]);
@@ -110,6 +113,7 @@ static void frames_unsend(struct engine *engine)
         list_prepend_all(&engine->queue, &engine->again);
     }
     link_init(&engine->resend);
+    link_init(&engine->unjournaled);
     for (size_t i = 0; i < 2; i++)
         for (struct link *at = lists[i]->next; at != lists[i]; at = at->next) {
             link_init(&frame_of(at)->resend_link);
@@ -182,6 +186,7 @@ static uint64_t lost_possible_ns(const struct engine *engine)
 void engine_tick(struct engine *engine, uint64_t now_ns)
 {
     requests_expire(engine, now_ns);
+    adoption_check(engine);
     if (silent_ns(engine) <= now_ns)
         engine->broken = true;
     if (lost_possible_ns(engine) <= now_ns) {
@@ -204,6 +209,7 @@ uint64_t engine_wake_ns(const struct engine *engine, bool can_send)
         wake = earlier(wake, engine_ping_ns(engine));
     if (!link_is_alone(&engine->resend))
         wake = earlier(wake, engine->resend_ns);
+    wake = earlier(wake, engine_retry_ns(engine));
     if (engine->polls_count == 0 && !engine->config.sessionless && !engine->closed_asked)
         wake = earlier(wake, engine->poll_ns);
     return wake;
@@ -251,7 +257,7 @@ static void operations_close(struct engine *engine, struct link *list)
     for (; link != NULL; link = list_take(list)) {
         struct canceld_operation *operation = LINK_OWNER(link, struct canceld_operation, all_link);
 
-        engine_forget(engine, operation);
+        ASSERT(!engine_forget(engine, operation)); /* its delete was dropped before */
         operation->closed = true;
     }
 }
@@ -266,7 +272,10 @@ void engine_close_all(struct engine *engine)
     requests_close(engine, &engine->queue);
     requests_close(engine, &engine->parked_queue);
     requests_close(engine, &engine->again);
+    requests_close(engine, &engine->later);
+    requests_close(engine, &engine->adopts);
     operations_close(engine, &engine->operations);
+    operations_close(engine, &engine->to_adopt);
     operations_close(engine, &engine->to_ask);
 }
 
@@ -275,6 +284,7 @@ void engine_fini(struct engine *engine)
     ASSERT(engine->frames_count == 0 && engine->requests_count == 0);
     deadlines_fini(&engine->deadlines);
     gen_map_fini(&engine->gens);
+    gen_map_fini(&engine->claims);
     buffer_fini(&engine->input);
     buffer_fini(&engine->acks);
     canceld_result_clear(&engine->refusal);
@@ -296,7 +306,7 @@ static void frames_check(const struct engine *engine)
     uint32_t parked = 0;
     uint32_t ops = 0;
     uint32_t polls = 0;
-    uint32_t stores = 0;
+    uint32_t births = 0;
 
     for (size_t i = 0; i < ENGINE_FRAMES_MAX; i++) {
         const struct frame *frame = &engine->frames[i];
@@ -310,7 +320,7 @@ static void frames_check(const struct engine *engine)
         polls += frame->kind == FRAME_POLL;
         for (struct link *at = frame->requests.next; at != &frame->requests; at = at->next) {
             ASSERT(request_of(at)->framed);
-            stores += request_of(at)->op == CANCELD_OP_STORE;
+            births += op_is_birth(request_of(at)->op);
             count++;
         }
         ASSERT(frame->kind != FRAME_CALLS || count == frame->ops_count);
@@ -319,7 +329,34 @@ static void frames_check(const struct engine *engine)
     ASSERT(busy + engine->free_count == ENGINE_FRAMES_MAX);
     ASSERT(calls == engine->frames_count && parked == engine->parked_count);
     ASSERT(ops == engine->ops_count && polls == engine->polls_count);
-    ASSERT(stores == engine->stores_count);
+    ASSERT(births == engine->births_count);
+}
+
+static uint32_t adopts_of(const struct link *requests)
+{
+    uint32_t count = 0;
+
+    for (struct link *at = requests->next; at != requests; at = at->next)
+        count += request_of(at)->adopts;
+    return count;
+}
+
+/* Each adopt is of an operation that waits for no other one, unless it was let go of. */
+static void adopts_check(const struct engine *engine)
+{
+    uint32_t count = adopts_of(&engine->adopts);
+
+    for (size_t i = 0; i < ENGINE_FRAMES_MAX; i++)
+        if (engine->frames[i].busy)
+            count += adopts_of(&engine->frames[i].requests);
+    ASSERT(count == engine->adopts_count && count >= engine->adopts_unjournaled);
+    ASSERT(adopts_of(&engine->queue) == 0 && adopts_of(&engine->later) == 0);
+    for (struct link *at = engine->to_adopt.next; at != &engine->to_adopt; at = at->next) {
+        const struct canceld_operation *operation =
+            LINK_OWNER(at, struct canceld_operation, all_link);
+
+        ASSERT(operation->ours == NULL && !operation->astray && !operation->gone);
+    }
 }
 
 static void ids_check(const struct link *frames)
@@ -337,6 +374,7 @@ static void ids_check(const struct link *frames)
 void engine_check(const struct engine *engine)
 {
     frames_check(engine);
+    adopts_check(engine);
     ids_check(&engine->open);
     ids_check(&engine->parked);
     ASSERT(engine->ops_count <= ENGINE_OPS_MAX);

@@ -18,6 +18,10 @@
  * that frames which park are passed over once a later frame's answer shows that they arrived; their own
  * answers, and those of polls, are named singly.
  *
+ * In a session of a restarted daemon, the operations of the session before are adopted first (engine_adopt.c): no
+ * request leaves the queue until then. What the daemon puts off waits in `later`, and frames that its journal does
+ * not have yet in `unjournaled` (engine_retry.c).
+ *
  * Everything here belongs to the client's mutex. Times are nanoseconds of a monotonic clock. */
 #ifndef CANCELD_CLIENT_ENGINE_H
 #define CANCELD_CLIENT_ENGINE_H
@@ -45,6 +49,7 @@
 #define ENGINE_FRAME_BYTES 16384
 #define ENGINE_OUTPUT_BYTES 65536 /* packed ahead of the link */
 #define ENGINE_ASKS_MAX 64        /* operations asked for at a time, after a loss */
+#define ENGINE_ADOPTS_MAX 512     /* operations adopted at a time, after a restart */
 #define ENGINE_EVENTS_MAX 32
 #define ENGINE_SKIPPED_MAX 64
 #define ENGINE_ANSWERED_MAX 64 /* single ids a frame names */
@@ -54,6 +59,9 @@
 #define ENGINE_ACKS_MAX 1024
 #define ENGINE_REPLY_BYTES_MAX 65536
 #define ENGINE_RETRY_NS (5 * NS_PER_MS) /* before a frame refused for want of room goes again */
+#define ENGINE_RECOVER_NS (1000 * NS_PER_MS)     /* at most, whatever the daemon says */
+#define ENGINE_JOURNAL_FIRST_NS (50 * NS_PER_MS) /* before a frame is asked for again, doubled */
+#define ENGINE_JOURNAL_LAST_NS (1000 * NS_PER_MS)
 #define ENGINE_DIAL_FIRST_NS (10 * NS_PER_MS) /* pause before the second attempt, doubled */
 #define ENGINE_DIAL_LAST_NS (1000 * NS_PER_MS)
 #define ENGINE_SILENCE_MIN_NS (1000 * NS_PER_MS) /* no daemon is given up for less */
@@ -70,8 +78,8 @@ enum engine_phase {
 enum frame_kind { FRAME_CALLS, FRAME_OPEN, FRAME_PING, FRAME_POLL, FRAME_CLOSE };
 
 struct frame {
-    struct link link; /* in engine.open or engine.parked, by id; alone unless FRAME_CALLS */
-    struct link resend_link;
+    struct link link;        /* in engine.open or engine.parked, by id; alone unless FRAME_CALLS */
+    struct link resend_link; /* in engine.resend, or engine.unjournaled */
     struct link requests;
     enum frame_kind kind;
     bool busy; /* the slot is taken */
@@ -82,6 +90,8 @@ struct frame {
     uint32_t ops_count;
     uint64_t id;         /* 0 without a session */
     uint64_t send_order; /* on this link */
+    uint64_t journal_ns; /* in engine.unjournaled: when to send it again */
+    uint64_t journal_pause_ns;
 };
 
 /* An answer of a parked frame, to be named to the daemon. */
@@ -93,6 +103,7 @@ struct parked_answer {
 struct engine_config {
     struct canceld_bytes name_space;
     struct canceld_bytes client_name;
+    struct canceld_bytes token;
     uint32_t heartbeat_ms; /* as on the wire */
     bool sessionless;
     bool stop_on_lost;
@@ -136,6 +147,8 @@ struct engine {
     struct link queue;
     struct link parked_queue; /* held back: too many are parked */
     struct link again;        /* LOSING: those that go first in the next session */
+    struct link later;        /* RECOVERING: to be asked again */
+    uint64_t later_ns;        /* not before */
     struct deadlines deadlines;
     uint32_t requests_count; /* that somebody waits for */
     /* frames */
@@ -146,19 +159,27 @@ struct engine {
     struct link open;   /* FRAME_CALLS without an answer, by id */
     struct link parked; /* those among them that arrived and park, by id */
     struct link resend;
-    uint64_t resend_ns;    /* not before */
-    uint32_t frames_count; /* FRAME_CALLS */
+    struct link unjournaled; /* frames whose answers the daemon's journal could not keep */
+    uint64_t resend_ns;      /* not before */
+    uint32_t frames_count;   /* FRAME_CALLS */
     uint32_t parked_count;
     uint32_t ops_count;    /* on their way and not parked */
-    uint32_t stores_count; /* without an answer: a notice of an unknown gen may be of one */
+    uint32_t births_count; /* without an answer: a notice of an unknown gen may be of one */
     struct parked_answer answers[ENGINE_PARKED_ANSWERS_MAX];
     size_t answers_count;
     /* operations and notices */
     struct gen_map gens;
+    struct gen_map claims; /* of the application's adopts that have no answer */
     struct link operations;
     struct link to_ask;
     uint32_t asks_count;
-    struct buffer acks; /* of struct notice_ack */
+    struct link to_adopt;
+    struct link adopts;    /* requests that are to go before the queue */
+    uint32_t adopts_count; /* without an answer */
+    uint32_t
+        adopts_unjournaled; /* of them: the daemon has adopted, but its journal does not know */
+    bool adopting;          /* and EVENT_ADOPTED is yet to be told */
+    struct buffer acks;     /* of struct notice_ack */
     uint64_t poll_after;
     uint32_t polls_count;
     bool poll_again;
@@ -182,7 +203,8 @@ struct submission {
     const struct canceld_request *request;
     uint32_t deadline_ms;                /* 0: the default */
     struct call *call;                   /* NULL: nobody waits, there is no deadline */
-    struct canceld_operation *operation; /* store: taken over, also on failure */
+    struct canceld_operation *operation; /* birth: taken over, also on failure */
+    struct canceld_operation *ends;      /* delete: by its owner, who will let go of it */
     bool persists;                       /* is not given up with its call */
 };
 
@@ -235,8 +257,9 @@ void engine_close_all(struct engine *engine);
 /* What was told so far, `bits`, has reached the application. */
 void engine_delivered(struct engine *engine, struct canceld_operation *operation, uint8_t bits);
 
-/* The application lets go of an operation: nothing is told to it any more. */
-void engine_forget(struct engine *engine, struct canceld_operation *operation);
+/* The application lets go of an operation: nothing is told to it any more. True: it is the engine's now, which
+ * frees it when its delete is answered; else the caller's. Its descriptor is the caller's in any case. */
+MUST_CHECK bool engine_forget(struct engine *engine, struct canceld_operation *operation);
 
 /* ---- what comes out ---- */
 

@@ -37,7 +37,7 @@ struct request *frame_unpack(struct engine *engine, struct frame *frame)
     if (link == NULL)
         return NULL;
     request_of(link)->framed = false;
-    engine->stores_count -= request_of(link)->op == CANCELD_OP_STORE;
+    engine->births_count -= op_is_birth(request_of(link)->op);
     return request_of(link);
 }
 
@@ -210,9 +210,10 @@ static void frame_put(struct engine *engine, struct frame *frame, struct request
     link_remove(&request->link);
     list_append(&frame->requests, &request->link);
     request->framed = true;
+    request->recovering = false;
     frame->ops_count++;
     frame->parks = request->parks;
-    engine->stores_count += request->op == CANCELD_OP_STORE;
+    engine->births_count += op_is_birth(request->op);
     engine->parked_count += request->parks;
     engine->ops_count += !request->parks;
 }
@@ -236,9 +237,9 @@ static bool request_joins(const struct engine *engine, const struct request *req
            size + request->size <= ENGINE_FRAME_BYTES && engine->ops_count < ENGINE_OPS_MAX;
 }
 
-/* A new frame that begins with `first`, and takes from the queue whatever can go with it. */
-static bool frame_make(struct engine *engine, struct request *first, struct buffer *output,
-                       uint64_t now_ns)
+/* A new frame that begins with `first`, and takes from the list whatever can go with it. */
+static bool frame_make(struct engine *engine, struct request *first, struct link *list,
+                       struct buffer *output, uint64_t now_ns)
 {
     struct frame *frame = frame_take(engine, FRAME_CALLS);
     size_t size = first->size;
@@ -247,8 +248,8 @@ static bool frame_make(struct engine *engine, struct request *first, struct buff
         return false;
     request_age(first, now_ns);
     frame_put(engine, frame, first);
-    while (!first->alone && !link_is_alone(&engine->queue)) {
-        struct request *next = request_of(engine->queue.next);
+    while (!first->alone && !link_is_alone(list)) {
+        struct request *next = request_of(list->next);
 
         if (!request_joins(engine, next, frame, size))
             break;
@@ -265,7 +266,8 @@ static void queue_send(struct engine *engine, struct buffer *output, uint64_t no
 {
     while (!link_is_alone(&engine->parked_queue) && engine->parked_count < parked_max(engine) &&
            output->size < ENGINE_OUTPUT_BYTES)
-        if (!frame_make(engine, request_of(engine->parked_queue.next), output, now_ns))
+        if (!frame_make(engine, request_of(engine->parked_queue.next), &engine->queue, output,
+                        now_ns))
             return;
     while (!link_is_alone(&engine->queue) && output->size < ENGINE_OUTPUT_BYTES) {
         struct request *request = request_of(engine->queue.next);
@@ -277,9 +279,18 @@ static void queue_send(struct engine *engine, struct buffer *output, uint64_t no
         }
         if (!request->parks && engine->ops_count >= ENGINE_OPS_MAX)
             return;
-        if (!frame_make(engine, request, output, now_ns))
+        if (!frame_make(engine, request, &engine->queue, output, now_ns))
             return;
     }
+}
+
+static void adopts_send(struct engine *engine, struct buffer *output, uint64_t now_ns)
+{
+    operations_adopt(engine, now_ns);
+    while (!link_is_alone(&engine->adopts) && output->size < ENGINE_OUTPUT_BYTES &&
+           engine->ops_count < ENGINE_OPS_MAX)
+        if (!frame_make(engine, request_of(engine->adopts.next), &engine->adopts, output, now_ns))
+            return;
 }
 
 static void resend_send(struct engine *engine, struct buffer *output, uint64_t now_ns)
@@ -337,6 +348,9 @@ static void open_send(struct engine *engine, struct buffer *output, uint64_t now
     open.namespace_ = wire_bytes(engine->config.name_space);
     open.client_name = wire_bytes(engine->config.client_name);
     open.heartbeat_ms = engine->config.heartbeat_ms;
+    /* A session stays whose it was opened for. */
+    if (engine->session == 0)
+        open.token = wire_bytes(engine->config.token);
     if (engine->session != 0) {
         open.resume_session = engine->session;
         open.resume_secret =
@@ -391,9 +405,13 @@ static void poll_send(struct engine *engine, struct buffer *output, uint64_t now
 
 static void ready_send(struct engine *engine, struct buffer *output, uint64_t now_ns)
 {
+    unjournaled_retry(engine, now_ns);
+    requests_take_up(engine, now_ns);
     resend_send(engine, output, now_ns);
     operations_ask(engine, now_ns);
     if (link_is_alone(&engine->resend))
+        adopts_send(engine, output, now_ns);
+    if (link_is_alone(&engine->resend) && !engine_is_adopting(engine))
         queue_send(engine, output, now_ns);
     if (!engine->config.sessionless && !engine->closed_asked)
         poll_send(engine, output, now_ns);

@@ -20,8 +20,11 @@ static uint32_t flag_of(const struct engine *engine, uint8_t bits)
 void operation_tell(struct engine *engine, struct canceld_operation *operation, uint8_t bits,
                     const struct canceld_notice *notice)
 {
-    uint8_t fresh = operation_give(operation, bits, flag_of(engine, bits), notice);
+    uint8_t fresh = 0;
 
+    if (operation->let_go)
+        return;
+    fresh = operation_give(operation, bits, flag_of(engine, bits), notice);
     if (fresh != 0 && link_is_alone(&operation->told_link))
         list_append(&engine->told, &operation->told_link);
 }
@@ -82,23 +85,27 @@ static bool skipped_take(struct engine *engine, uint64_t gen)
     return found;
 }
 
+void notices_recall(struct engine *engine)
+{
+    engine->poll_after = 0;
+    engine->poll_again = true;
+}
+
 void operation_attach(struct engine *engine, struct canceld_operation *operation, uint64_t gen)
 {
     operation->gen = gen;
     ASSERT(gen_map_reserve(&engine->gens)); /* cannot fail once one insert was reserved */
     gen_map_insert(&engine->gens, operation);
     list_append(&engine->operations, &operation->all_link);
-    if (skipped_take(engine, gen)) {
-        engine->poll_after = 0;
-        engine->poll_again = true;
-    }
+    if (skipped_take(engine, gen))
+        notices_recall(engine);
 }
 
-/* A notice of a gen that is not held here. The answer of its store may be on its way still; else the operation
+/* A notice of a gen that is not held here. The answer of its store or adopt may be on its way still; else the operation
  * was forgotten, and then its cancel is delivered to nobody, but its end needs no memory any more. */
 static void notice_skip(struct engine *engine, const Canceld__V1__Notice *notice)
 {
-    if (engine->stores_count > 0)
+    if (engine->births_count > 0)
         skipped_add(engine, notice->gen);
     else if (notice->kind == CANCELD__V1__NOTICE_KIND__NOTICE_ENDED)
         ack_push(engine, notice->gen, notice->kind);
@@ -140,7 +147,8 @@ void poll_answered(struct engine *engine, const Canceld__V1__Reply *reply, uint6
         return;
     }
     for (size_t i = 0; i < result->n_notices; i++) {
-        if (result->notices[i]->number > engine->poll_after)
+        /* Those that are recalled have lower numbers. */
+        if (!engine->poll_again && result->notices[i]->number > engine->poll_after)
             engine->poll_after = result->notices[i]->number;
         notice_take(engine, result->notices[i]);
     }
@@ -196,16 +204,22 @@ bool poll_pack(struct engine *engine, struct buffer *op_out)
 
 /* ---- losing sessions ---- */
 
-void operations_lost_possible(struct engine *engine)
+static void lost_possible_tell(struct engine *engine, const struct link *list)
 {
     struct canceld_notice notice = {0};
 
-    for (struct link *at = engine->operations.next; at != &engine->operations; at = at->next) {
+    for (struct link *at = list->next; at != list; at = at->next) {
         struct canceld_operation *operation = LINK_OWNER(at, struct canceld_operation, all_link);
 
-        if (!operation->astray)
+        if (!operation->astray && !operation->gone)
             operation_tell(engine, operation, TOLD_LOST_POSSIBLE, &notice);
     }
+}
+
+void operations_lost_possible(struct engine *engine)
+{
+    lost_possible_tell(engine, &engine->operations);
+    lost_possible_tell(engine, &engine->to_adopt);
 }
 
 /* The session is there after all. */
@@ -214,18 +228,18 @@ void operations_resumed(struct engine *engine)
     for (struct link *at = engine->operations.next; at != &engine->operations; at = at->next) {
         struct canceld_operation *operation = LINK_OWNER(at, struct canceld_operation, all_link);
 
-        if (operation->astray)
+        /* One that is being adopted is not there yet. */
+        if (operation->astray || operation->ours != NULL)
             continue;
         operation->given &= (uint8_t) ~TOLD_LOST_POSSIBLE;
         operation->delivered &= (uint8_t) ~TOLD_LOST_POSSIBLE;
     }
 }
 
-/* The operations are of a session that is no more. In the same epoch the daemon knows what became of them;
- * in a new one it does not, and they may go on: this is where they would be adopted. */
+/* The operations are of a session that is no more. In the same epoch the daemon knows what became of them; in a
+ * new one it does not, and they go on. Those that wait to be adopted do so still. */
 void operations_strayed(struct engine *engine, bool epoch_is_new)
 {
-    struct canceld_notice notice = {0};
     struct link *next = NULL;
 
     for (struct link *at = engine->operations.next; at != &engine->operations; at = next) {
@@ -233,16 +247,19 @@ void operations_strayed(struct engine *engine, bool epoch_is_new)
 
         next = at->next;
         operation->noticed = 0;
-        if (operation->astray)
+        if (operation->astray || operation->gone)
             continue;
-        operation->astray = true;
-        if (epoch_is_new) {
-            operation_tell(engine, operation, TOLD_LOST_POSSIBLE, &notice);
-        } else {
-            link_remove(at);
-            list_append(&engine->to_ask, at);
+        if (epoch_is_new && (operation->given & TOLD_ENDED) == 0) {
+            operation_stray_to_adopt(engine, operation);
+            continue;
         }
+        operation->astray = true;
+        if (epoch_is_new || operation->orphan)
+            continue; /* it ended, or its delete asks for it */
+        link_remove(at);
+        list_append(&engine->to_ask, at);
     }
+    engine->adopting = engine->adopting || epoch_is_new;
 }
 
 static bool operation_ask(struct engine *engine, struct canceld_operation *operation,
@@ -252,14 +269,15 @@ static bool operation_ask(struct engine *engine, struct canceld_operation *opera
     struct submission submission = {.request = &ask, .persists = true};
     struct request *request = NULL;
 
-    ask.of.get = (struct canceld_get_request){
-        .name_space = operation->name_space, .key = operation->key, .gen = operation->gen};
+    ask.of.get = (struct canceld_get_request){.name_space = operation->stored.name_space,
+                                              .key = operation->stored.key,
+                                              .gen = operation->gen};
     if (engine_submit(engine, &submission, now_ns) != CANCELD_OK)
         return false;
     request = request_of(engine->queue.prev);
     request->asks = true;
     request->operation = operation;
-    operation->ask = request;
+    operation->ours = request;
     engine->asks_count++;
     return true;
 }
@@ -291,16 +309,21 @@ void operation_asked(struct engine *engine, struct canceld_operation *operation,
     operation_tell(engine, operation, bits, &notice);
 }
 
-void engine_forget(struct engine *engine, struct canceld_operation *operation)
+bool engine_forget(struct engine *engine, struct canceld_operation *operation)
 {
-    if (operation->ask != NULL) {
-        operation->ask->operation = NULL;
-        operation->ask = NULL;
-    }
     /* It will not be told of its end any more: the daemon need not remember it for that. */
     if ((operation->noticed & TOLD_ENDED) != 0)
         ack_push(engine, operation->gen, CANCELD__V1__NOTICE_KIND__NOTICE_ENDED);
-    link_remove(&operation->all_link);
+    operation->let_go = true;
     link_remove(&operation->told_link);
     gen_map_remove(&engine->gens, operation);
+    if (operation->end != NULL) {
+        operation->orphan = true;
+        return true;
+    }
+    if (operation->ours != NULL)
+        operation->ours->operation = NULL;
+    operation->ours = NULL;
+    link_remove(&operation->all_link);
+    return false;
 }

@@ -31,6 +31,9 @@ void request_end(struct engine *engine, struct request *request, enum canceld_st
 /* Ends its call with the answer, which is taken over, and frees it. It must be in no list. */
 void request_answer(struct engine *engine, struct request *request, Canceld__V1__Result *wire);
 
+/* Ends the call of a request that the daemon puts off: RECOVERING, if no sending of it can have been applied. */
+void request_end_recovering(struct engine *engine, struct request *request);
+
 /* Frees a request that is in no list, and the operation that it was to make. */
 void request_drop(struct engine *engine, struct request *request);
 
@@ -67,6 +70,47 @@ void frames_repeat_all(struct engine *engine, struct link *list);
 /* Appends a Frame that holds this op alone. False without memory. */
 MUST_CHECK bool own_pack(struct buffer *op_out, Canceld__V1__Op *op);
 
+/* ---- engine_retry.c ---- */
+
+/* Takes a request back that the daemon answered with RECOVERING. False where that is its answer: nobody is left
+ * to ask again for, or there is no time. It must be in no list. */
+MUST_CHECK bool request_put_off(struct engine *engine, struct request *request,
+                                const Canceld__V1__Result *result, uint64_t now_ns);
+
+/* Those whose time has come go to the front of the queue. */
+void requests_take_up(struct engine *engine, uint64_t now_ns);
+
+/* The frame was applied, but the daemon's journal does not have it. */
+void frame_unjournaled(struct engine *engine, struct frame *frame, uint64_t now_ns);
+
+/* Frames whose time has come are to be sent again, if anybody waits for them. */
+void unjournaled_retry(struct engine *engine, uint64_t now_ns);
+
+/* When either is due; NEVER where nothing waits. */
+uint64_t engine_retry_ns(const struct engine *engine);
+
+/* ---- engine_adopt.c ---- */
+
+/* Requests of the application have to wait: not all operations are adopted. */
+bool engine_is_adopting(const struct engine *engine);
+
+/* The operation's session is lost, and the daemon a new one. */
+void operation_stray_to_adopt(struct engine *engine, struct canceld_operation *operation);
+
+/* Makes requests of those that wait to be adopted. */
+void operations_adopt(struct engine *engine, uint64_t now_ns);
+
+/* An adopt was answered, or (the other) is to be made anew. */
+void operation_adopted(struct engine *engine, struct canceld_operation *operation,
+                       const struct canceld_result *result);
+void operation_not_adopted(struct engine *engine, struct canceld_operation *operation);
+
+/* Tells the application once all are adopted. */
+void adoption_check(struct engine *engine);
+
+/* The owner's delete was answered, or given up: an orphan is freed. */
+void operation_ended(struct canceld_operation *operation);
+
 /* ---- engine_session.c ---- */
 
 void open_answered(struct engine *engine, Canceld__V1__Reply *reply, uint64_t now_ns);
@@ -90,8 +134,11 @@ void operations_lost_possible(struct engine *engine);
 void operation_tell(struct engine *engine, struct canceld_operation *operation, uint8_t bits,
                     const struct canceld_notice *notice);
 
-/* A stored operation is held from now on. */
+/* A stored or adopted operation is held from now on. */
 void operation_attach(struct engine *engine, struct canceld_operation *operation, uint64_t gen);
+
+/* All notices that are not acked are to be given again. */
+void notices_recall(struct engine *engine);
 
 /* Everything told about the old session's operations; see engine_notices.c. */
 void operations_resumed(struct engine *engine);

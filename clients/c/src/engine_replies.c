@@ -73,7 +73,8 @@ static void answer_note(struct engine *engine, const struct frame *frame)
 
 /* ---- answers ---- */
 
-static bool calls_answered(struct engine *engine, struct frame *frame, Canceld__V1__Reply *reply)
+static bool calls_answered(struct engine *engine, struct frame *frame, Canceld__V1__Reply *reply,
+                           uint64_t now_ns)
 {
     struct link again;
     bool alone = frame->ops_count == 1;
@@ -90,6 +91,8 @@ static bool calls_answered(struct engine *engine, struct frame *frame, Canceld__
             request_repeat(engine, request, &again);
             continue;
         }
+        if (request_put_off(engine, request, result, now_ns))
+            continue;
         reply->results[i] = NULL; /* taken over */
         request_answer(engine, request, result);
     }
@@ -182,6 +185,9 @@ static bool frame_refused(struct engine *engine, struct frame *frame,
         return true;
     case CANCELD__V1__ERROR_CODE__ERROR_NOT_BOUND:
         return false; /* the next link binds it again */
+    case CANCELD__V1__ERROR_CODE__ERROR_JOURNAL:
+        frame_unjournaled(engine, frame, now_ns);
+        return true;
     case CANCELD__V1__ERROR_CODE__ERROR_TOO_OLD:
         calls_too_old(engine, frame);
         return true;
@@ -199,7 +205,7 @@ static bool calls_replied(struct engine *engine, struct frame *frame, Canceld__V
     if (reply->error != NULL)
         understood = frame_refused(engine, frame, reply->error, now_ns);
     else
-        understood = calls_answered(engine, frame, reply);
+        understood = calls_answered(engine, frame, reply, now_ns);
     if (engine->phase == ENGINE_LOSING)
         session_losing_end(engine);
     return understood;

@@ -87,11 +87,21 @@ static void session_begin(struct engine *engine, const Canceld__V1__Opened *open
     engine->had_session = true;
 }
 
+/* They are made anew, in the next session. */
+static void adopts_forget(struct engine *engine)
+{
+    struct link *link = list_take(&engine->adopts);
+
+    for (; link != NULL; link = list_take(&engine->adopts))
+        request_drop(engine, request_of(link));
+}
+
 /* What the lost session's requests become, and nothing of it is kept. */
 static void session_forget(struct engine *engine)
 {
     frames_release_own(engine);
     frames_repeat_all(engine, &engine->again);
+    adopts_forget(engine);
     list_prepend_all(&engine->queue, &engine->again);
     engine->session = 0;
     memset(engine->secret, 0, sizeof engine->secret);

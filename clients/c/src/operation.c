@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "operation.h"
+#include "request.h"
 
 static struct canceld_bytes bytes_keep(char **place, struct canceld_bytes bytes)
 {
@@ -11,21 +12,46 @@ static struct canceld_bytes bytes_keep(char **place, struct canceld_bytes bytes)
     return kept;
 }
 
+static size_t stored_bytes(const struct canceld_store_request *store)
+{
+    size_t size = store->name_space.size + store->key.size + store->meta.size;
+
+    for (size_t i = 0; i < store->labels_count; i++)
+        size += store->labels[i].size;
+    return size;
+}
+
+static void stored_keep(struct canceld_operation *operation,
+                        const struct canceld_store_request *store)
+{
+    char *place = operation->text;
+
+    operation->stored = *store;
+    operation->stored.name_space = bytes_keep(&place, store->name_space);
+    operation->stored.key = bytes_keep(&place, store->key);
+    operation->stored.meta = bytes_keep(&place, store->meta);
+    for (size_t i = 0; i < store->labels_count; i++)
+        operation->stored.labels[i] = bytes_keep(&place, store->labels[i]);
+}
+
 struct canceld_operation *operation_new(const struct canceld_store_request *store,
                                         struct canceld_bytes namespace_default)
 {
-    struct canceld_bytes name_space =
-        store->name_space.size == 0 ? namespace_default : store->name_space;
-    struct canceld_operation *operation =
-        calloc(1, sizeof *operation + name_space.size + store->key.size);
-    char *place = NULL;
+    struct canceld_store_request whole = *store;
+    struct canceld_operation *operation = NULL;
 
+    if (whole.name_space.size == 0)
+        whole.name_space = namespace_default;
+    /* Neither is taken by request_new(), which is to say so. */
+    if (whole.labels_count > CANCELD_LABELS_MAX)
+        whole.labels_count = 0;
+    if (stored_bytes(&whole) > OP_BYTES_MAX)
+        whole = (struct canceld_store_request){0};
+    operation = calloc(1, sizeof *operation + stored_bytes(&whole));
     if (operation == NULL)
         return NULL;
-    place = operation->text;
     operation->fd = -1;
-    operation->name_space = bytes_keep(&place, name_space);
-    operation->key = bytes_keep(&place, store->key);
+    stored_keep(operation, &whole);
     operation->on_notice = store->on_notice;
     operation->on_notice_arg = store->on_notice_arg;
     link_init(&operation->all_link);
@@ -39,7 +65,8 @@ void operation_free(struct canceld_operation *operation)
     if (operation == NULL)
         return;
     ASSERT(link_is_alone(&operation->all_link) && link_is_alone(&operation->told_link));
-    ASSERT(link_is_alone(&operation->callback_link) && operation->ask == NULL);
+    ASSERT(link_is_alone(&operation->callback_link) && operation->ours == NULL &&
+           operation->end == NULL);
     free(operation->cause_memory);
     free(operation);
 }

@@ -33,15 +33,35 @@ static void gens_fill(struct canceld_result *result, const Canceld__V1__Result *
             .answer = (enum canceld_answer) wire->gens[i]->answer,
             .level = (enum canceld_level) wire->gens[i]->level,
             .outcome = (enum canceld_outcome) wire->gens[i]->outcome,
+            .key = bytes_of(wire->gens[i]->key),
+            .state = (enum canceld_state) wire->gens[i]->state,
         };
     result->gens = gens;
     result->gens_count = wire->n_gens;
+}
+
+/* protobuf-c's runs of bytes are ours with the members swapped, so they need an array of their own: it lies
+ * behind the operations. */
+static size_t labels_total(const Canceld__V1__Result *wire)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < wire->n_operations; i++)
+        count += wire->operations[i]->n_labels;
+    return count;
+}
+
+static size_t operations_size(const Canceld__V1__Result *wire)
+{
+    return wire->n_operations * sizeof(struct canceld_operation_info) +
+           labels_total(wire) * sizeof(struct canceld_bytes);
 }
 
 static void operations_fill(struct canceld_result *result, const Canceld__V1__Result *wire,
                             void *array)
 {
     struct canceld_operation_info *operations = array;
+    struct canceld_bytes *labels = (void *) (operations + wire->n_operations);
 
     for (size_t i = 0; i < wire->n_operations; i++) {
         const Canceld__V1__Operation *from = wire->operations[i];
@@ -59,7 +79,13 @@ static void operations_fill(struct canceld_result *result, const Canceld__V1__Re
             .meta = bytes_of(from->meta),
             .cause = cause_of(from->cause),
             .level = (enum canceld_level) from->level,
+            .labels = labels,
+            .labels_count = from->n_labels,
+            .parent = from->parent,
+            .cancelling_ms = from->cancelling_ms,
         };
+        for (size_t k = 0; k < from->n_labels; k++)
+            *labels++ = bytes_of(from->labels[k]);
     }
     result->operations = operations;
     result->operations_count = wire->n_operations;
@@ -91,6 +117,52 @@ static void stats_fill(struct canceld_result *result, const Canceld__V1__Result 
     result->stats_count = wire->n_stats;
 }
 
+static void events_fill(struct canceld_result *result, const Canceld__V1__Result *wire, void *array)
+{
+    struct canceld_watch_event *events = array;
+
+    for (size_t i = 0; i < wire->n_events; i++)
+        events[i] = (struct canceld_watch_event){
+            .revision = wire->events[i]->revision,
+            .key = bytes_of(wire->events[i]->key),
+            .gen = wire->events[i]->gen,
+            .state = (enum canceld_state) wire->events[i]->state,
+            .outcome = (enum canceld_outcome) wire->events[i]->outcome,
+            .cause = cause_of(wire->events[i]->cause),
+        };
+    result->events = events;
+    result->events_count = wire->n_events;
+}
+
+static void history_fill(struct canceld_result *result, const Canceld__V1__Result *wire,
+                         void *array)
+{
+    struct canceld_history_entry *history = array;
+
+    for (size_t i = 0; i < wire->n_history; i++) {
+        const Canceld__V1__HistoryEntry *from = wire->history[i];
+
+        history[i] = (struct canceld_history_entry){
+            .kind = (enum canceld_history_kind) from->kind,
+            .at_unix_ms = from->at_unix_ms,
+            .name_space = bytes_of(from->namespace_),
+            .key = bytes_of(from->key),
+            .gen = from->gen,
+            .cause = cause_of(from->cause),
+            .outcome = (enum canceld_outcome) from->outcome,
+            .by_owner = from->by_owner,
+            .delivered = from->delivered,
+            .delivered_after_ms = from->delivered_after_ms,
+            .ended_after_ms = from->ended_after_ms,
+            .label = bytes_of(from->label),
+            .owner = from->owner,
+            .requested = from->requested,
+        };
+    }
+    result->history = history;
+    result->history_count = wire->n_history;
+}
+
 /* A result lists one kind of thing; a message with more of them is none that we know. */
 static bool arrays_fill(struct canceld_result *result, struct result_memory *memory)
 {
@@ -100,16 +172,18 @@ static bool arrays_fill(struct canceld_result *result, struct result_memory *mem
         size_t size;
         void (*fill)(struct canceld_result *, const Canceld__V1__Result *, void *);
     } kinds[] = {
-        {wire->n_gens, sizeof(struct canceld_gen_result), gens_fill},
-        {wire->n_operations, sizeof(struct canceld_operation_info), operations_fill},
-        {wire->n_armed, sizeof(struct canceld_armed_key), armed_fill},
-        {wire->n_stats, sizeof(struct canceld_stat), stats_fill},
+        {wire->n_gens, wire->n_gens * sizeof(struct canceld_gen_result), gens_fill},
+        {wire->n_operations, operations_size(wire), operations_fill},
+        {wire->n_armed, wire->n_armed * sizeof(struct canceld_armed_key), armed_fill},
+        {wire->n_stats, wire->n_stats * sizeof(struct canceld_stat), stats_fill},
+        {wire->n_events, wire->n_events * sizeof(struct canceld_watch_event), events_fill},
+        {wire->n_history, wire->n_history * sizeof(struct canceld_history_entry), history_fill},
     };
 
     for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {
         if (kinds[i].count == 0)
             continue;
-        memory->array = calloc(kinds[i].count, kinds[i].size);
+        memory->array = calloc(1, kinds[i].size);
         if (memory->array == NULL)
             return false;
         kinds[i].fill(result, wire, memory->array);
@@ -123,6 +197,37 @@ void result_init(struct canceld_result *result)
     *result = (struct canceld_result){.limit = "", .error = {.field = "", .text = ""}};
 }
 
+/* All that is no array. */
+static void words_fill(struct canceld_result *result, const Canceld__V1__Result *wire)
+{
+    result->answer = (enum canceld_answer) wire->answer;
+    result->gen = wire->gen;
+    result->state = (enum canceld_state) wire->state;
+    result->outcome = (enum canceld_outcome) wire->outcome;
+    result->cause = cause_of(wire->cause);
+    result->level = (enum canceld_level) wire->level;
+    result->no_owner = wire->no_owner;
+    result->cancelled = wire->cancelled;
+    result->by_owner = wire->by_owner;
+    result->limit = wire->limit;
+    result->next_cursor = wire->next_cursor;
+    result->count = wire->count;
+    result->requested = wire->requested;
+    result->already_requested = wire->already_requested;
+    result->journaled = wire->journaled;
+    result->memory_incomplete = wire->memory_incomplete;
+    result->more = wire->more;
+    result->epoch = wire->epoch;
+    result->revision = wire->revision;
+    if (wire->error != NULL) {
+        result->error.code = (uint32_t) wire->error->code;
+        result->error.field = wire->error->field;
+        result->error.text = wire->error->text;
+        if (wire->error->limit[0] != '\0')
+            result->limit = wire->error->limit;
+    }
+}
+
 bool result_take(struct canceld_result *result_out, Canceld__V1__Result *wire)
 {
     struct result_memory *memory = calloc(1, sizeof *memory);
@@ -134,25 +239,7 @@ bool result_take(struct canceld_result *result_out, Canceld__V1__Result *wire)
     }
     memory->wire = wire;
     result_out->memory = memory;
-    result_out->answer = (enum canceld_answer) wire->answer;
-    result_out->gen = wire->gen;
-    result_out->state = (enum canceld_state) wire->state;
-    result_out->outcome = (enum canceld_outcome) wire->outcome;
-    result_out->cause = cause_of(wire->cause);
-    result_out->level = (enum canceld_level) wire->level;
-    result_out->no_owner = wire->no_owner;
-    result_out->cancelled = wire->cancelled;
-    result_out->by_owner = wire->by_owner;
-    result_out->limit = wire->limit;
-    result_out->next_cursor = wire->next_cursor;
-    result_out->count = wire->count;
-    if (wire->error != NULL) {
-        result_out->error.code = (uint32_t) wire->error->code;
-        result_out->error.field = wire->error->field;
-        result_out->error.text = wire->error->text;
-        if (wire->error->limit[0] != '\0')
-            result_out->limit = wire->error->limit;
-    }
+    words_fill(result_out, wire);
     if (arrays_fill(result_out, memory))
         return true;
     canceld_result_clear(result_out);

@@ -10,6 +10,7 @@
 
 #include <canceld/client.h>
 #include <nng/nng.h>
+#include <nng/supplemental/tls/tls.h>
 #include <pthread.h>
 
 #define STREAM_INPUT_BYTES 65536
@@ -25,6 +26,7 @@ struct stream_half {
 
 struct stream {
     nng_stream_dialer *dialer;
+    nng_tls_config *tls; /* NULL: the url is not of TLS */
     nng_stream *stream;
     struct stream_half dial;
     struct stream_half receive;
@@ -32,9 +34,11 @@ struct stream {
     uint8_t input[STREAM_INPUT_BYTES];
 };
 
-/* OK, INVALID for an address that NNG does not take, or NO_MEMORY. */
+/* OK, INVALID for an address that NNG does not take or TLS files that it cannot use, or NO_MEMORY. `tls` counts for
+ * tls+tcp:// alone. */
 MUST_CHECK enum canceld_status stream_init(struct stream *stream, const char *url,
-                                           pthread_mutex_t *mutex, pthread_cond_t *wake);
+                                           const struct canceld_tls *tls, pthread_mutex_t *mutex,
+                                           pthread_cond_t *wake);
 
 /* No half may be busy. NULL parts are fine. */
 void stream_fini(struct stream *stream);

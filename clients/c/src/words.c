@@ -64,6 +64,21 @@ const char *canceld_cause_code_name(enum canceld_cause_code code)
     return NAME_OF(names, code);
 }
 
+const char *canceld_error_code_name(enum canceld_error_code code)
+{
+#define ERROR_NAME(name, number) [number] = #name,
+    static const char *const names[] = {CANCELD_ERROR_TABLE(ERROR_NAME)};
+
+    return NAME_OF(names, code);
+}
+
+const char *canceld_history_kind_name(enum canceld_history_kind kind)
+{
+    static const char *const names[] = {"UNSET", "CANCEL", "BULK", "ARM"};
+
+    return NAME_OF(names, kind);
+}
+
 const char *canceld_client_version(void)
 {
     return CANCELD_CLIENT_VERSION;

@@ -42,12 +42,43 @@
  * their old ids, so nothing is done twice. Operations go on meanwhile; cancels recorded meanwhile
  * are given once the session is resumed. Degraded longer than the session's grace, by this process'
  * own clock, each operation is given LOST_POSSIBLE once: the daemon may have ended it as
- * OWNER_LOST. If the session is indeed lost, the client opens another one, asks for each of its
- * gens, and gives each operation one LOST, with the cause if a cancel had been recorded. If the
- * daemon was restarted (a new epoch), the operations stay LOST_POSSIBLE. What the application does
- * about either is its choice: on_lost below. Requests that were sent to a session now lost: reads,
- * and those that name a gen, are sent again in the new one; of the rest nobody can say what
- * happened, and they end as CANCELD_UNKNOWN. */
+ * OWNER_LOST. What the application does about it is its choice: on_lost below. Then one of three
+ * things comes to pass:
+ *
+ * - The session is there still (EVENT_RESUMED). Nothing was lost.
+ * - The daemon ran on and gave the session up (EVENT_SESSION_LOST). The client opens another one,
+ *   asks for each of its gens, and gives each operation one LOST, with the cause if a cancel had
+ *   been recorded.
+ * - The daemon was restarted (EVENT_NEW_EPOCH). The client opens another session, and in it *adopts*
+ *   each operation that it holds and that has not ended: under its old gen, with everything that
+ *   it was stored with (the ttl begins anew, as it was stored or last touched), and with its cause
+ *   if it was told one. Every other request of the application waits until that is done. An
+ *   operation that was adopted goes on as if nothing had been; if the daemon knows of a cancel, it
+ *   is told now. One that the daemon does not let it have (it ended, another owns it, there is no
+ *   room or no right) is given LOST, with the outcome and the cause if the daemon knows them. Once
+ *   each operation was adopted or given LOST: EVENT_ADOPTED. A daemon that is restarted meanwhile
+ *   is simply adopted from again. Operations that were forgotten are not adopted.
+ *
+ * When the session is resumed, and when an operation is adopted, its LOST_POSSIBLE is over:
+ * canceld_operation_notice() no longer says so. A flag that it has set stays set.
+ *
+ * Requests that were sent to a session now lost: reads, and those that name a gen, are sent again
+ * in the new one. So a finish on its way is neither lost nor done twice: its operation is adopted
+ * first, also where its call has timed out, and ended then. Of the rest (store, disarm, drain,
+ * undrain, and a cancel that names no gen) nobody can say what happened, and they end as
+ * CANCELD_UNKNOWN. (An adopt names a gen: see canceld_adopt.)
+ *
+ * A daemon that has just been restarted answers RECOVERING about what its owners may yet adopt:
+ * nothing was done. The client asks again, as often as the daemon says, for as long as the call's
+ * own deadline is; meanwhile what the request lets the daemon wait (wait_ms) does not run. After
+ * that the call ends with CANCELD_OK and ANSWER_RECOVERING (where a sending before the restart may
+ * have been done: CANCELD_TIMED_OUT). A request that is asked again may be overtaken by later ones.
+ *
+ * A daemon that cannot write its journal has done what was asked, and told the owners, but after a
+ * restart it may know nothing of it (ERROR_JOURNAL). The client asks again under the same id, with
+ * a growing pause (50 ms to 1 s), until the journal has it; when the call's deadline comes first
+ * the call ends as CANCELD_UNKNOWN, and result.error says CANCELD_ERROR_JOURNAL. Without a session
+ * there is no such id: a request that is no read ends so at once. */
 #ifndef CANCELD_CLIENT_H
 #define CANCELD_CLIENT_H
 
@@ -104,13 +135,19 @@ enum canceld_status {
     X(NOT_FOUND, 5)                                                                                \
     X(STALE_GEN, 6)     /* gen: a higher one of the key */                                         \
     X(SHUTTING_DOWN, 7) /* the daemon stopped while the request was parked */                      \
+    X(DENIED, 8)        /* who asks has no right to it here, whatever there may be */              \
+    X(RECOVERING, 9)    /* nothing was done; the call's deadline came first: see above */          \
     X(OPENED, 10)                                                                                  \
     X(SESSION_LOST, 11)                                                                            \
     X(CLOSED, 12)                                                                                  \
     X(PONG, 13)                                                                                    \
-    X(STORED, 20)            /* gen */                                                             \
-    X(BORN_CANCELLED, 21)    /* gen, cause: it exists, CANCELLING; its owner finishes it */        \
-    X(EXISTS, 22)            /* gen, state: of the current one */                                  \
+    X(STORED, 20)         /* gen */                                                                \
+    X(BORN_CANCELLED, 21) /* gen, cause: it exists, CANCELLING; its owner finishes it */           \
+    X(EXISTS, 22)         /* gen, state: of the current one; adopt: of that which another owns */  \
+    X(DRAINING, 23)       /* nothing is stored here until undrain */                               \
+    X(PARENT_ENDED, 24)   /* outcome: the parent ended, and not by a cancel */                     \
+    X(PARENT_NOT_FOUND, 25)                                                                        \
+    X(ADOPTED, 26)           /* gen, state; cause, if it is CANCELLING */                          \
     X(REQUESTED, 30)         /* level, gens */                                                     \
     X(ALREADY_REQUESTED, 31) /* level, gens */                                                     \
     X(ARMED, 32)                                                                                   \
@@ -120,20 +157,56 @@ enum canceld_status {
     X(TOUCHED, 41)    /* by_owner */                                                               \
     X(CANCELLING, 42) /* gen, cause */                                                             \
     X(ENDED, 43)      /* gen, outcome; cause, if a cancel was recorded */                          \
-    X(TIMED_OUT, 44)  /* wait: gen, state, and cause if CANCELLING */                              \
+    X(TIMED_OUT, 44) /* wait: gen, state, cause if CANCELLING. drain: count, gens: what is left */ \
+    X(DETACHED, 45)  /* gen */                                                                     \
+    X(DRAINED, 46)   /* requested, already_requested */                                            \
+    X(UNDRAINED, 47)                                                                               \
     X(NOTICES, 50)                                                                                 \
     X(FOUND, 51)      /* operations[0] */                                                          \
     X(PAGE, 52)       /* operations, next_cursor */                                                \
     X(COUNTED, 53)    /* count */                                                                  \
     X(ARMED_KEYS, 54) /* armed, next_cursor */                                                     \
     X(DISARMED, 55)                                                                                \
-    X(STATS, 56) /* stats */
+    X(STATS, 56)    /* stats */                                                                    \
+    X(EVENTS, 57)   /* events, epoch, revision, more */                                            \
+    X(SNAPSHOT, 58) /* operations, next_cursor, epoch, revision */                                 \
+    X(HISTORY, 59)  /* history, next_cursor */
 
 enum canceld_answer {
 
 #define CANCELD_ANSWER_ENUM(name, number) CANCELD_ANSWER_##name = number,
     CANCELD_ANSWER_TABLE(CANCELD_ANSWER_ENUM)
 #undef CANCELD_ANSWER_ENUM
+};
+
+/* What result.error blames: the numbers and the meaning are those of canceld.proto. The library sees
+ * to most of those that refuse a frame itself. X(name, number) */
+#define CANCELD_ERROR_TABLE(X)                                                                     \
+    X(UNSET, 0)                                                                                    \
+    X(MALFORMED, 1)                                                                                \
+    X(TOO_COMPLEX, 2)                                                                              \
+    X(VERSION, 3)                                                                                  \
+    X(OP_COUNT, 4)                                                                                 \
+    X(NOT_ALONE, 5)                                                                                \
+    X(REQUEST_ID, 6)                                                                               \
+    X(REQUEST_ID_REUSED, 7)                                                                        \
+    X(TOO_OLD, 8)                                                                                  \
+    X(SESSION_LOST, 9)                                                                             \
+    X(NOT_BOUND, 10)                                                                               \
+    X(ANSWERED, 11)                                                                                \
+    X(FULL, 12)                                                                                    \
+    X(SHUTTING_DOWN, 13)                                                                           \
+    X(UNKNOWN_OP, 14)    /* the daemon is older than this library */                               \
+    X(NEEDS_SESSION, 15) /* the client is sessionless */                                           \
+    X(FIELD, 16)         /* `field` is out of its range; nothing was done */                       \
+    X(JOURNAL, 17)       /* with CANCELD_UNKNOWN: done, and owners told, but not journaled */      \
+    X(NO_JOURNAL, 18)    /* history: the daemon keeps none */
+
+enum canceld_error_code {
+
+#define CANCELD_ERROR_ENUM(name, number) CANCELD_ERROR_##name = number,
+    CANCELD_ERROR_TABLE(CANCELD_ERROR_ENUM)
+#undef CANCELD_ERROR_ENUM
 };
 
 enum canceld_state {
@@ -191,6 +264,21 @@ enum canceld_until {
     CANCELD_UNTIL_ENDED = 2,
 };
 
+/* The first page, and no other, of: */
+enum canceld_list_order {
+    CANCELD_LIST_ORDER_NONE = 0,           /* no such thing: all pages */
+    CANCELD_LIST_ORDER_OLDEST = 1,         /* live ones, the oldest first */
+    CANCELD_LIST_ORDER_UNACKNOWLEDGED = 2, /* cancels that their owner has not acknowledged, the
+                                            * oldest cancel first */
+};
+
+enum canceld_history_kind {
+    CANCELD_HISTORY_UNSET = 0,
+    CANCELD_HISTORY_CANCEL = 1, /* of one gen */
+    CANCELD_HISTORY_BULK = 2,   /* one for all gens of it */
+    CANCELD_HISTORY_ARM = 3,    /* a cancel that waited, or waits, for a store */
+};
+
 /* "OK", "NOT_FOUND", ...; "?" for a number that has no name here. Static storage, any thread. */
 CANCELD_API const char *canceld_status_name(enum canceld_status status);
 CANCELD_API const char *canceld_answer_name(enum canceld_answer answer);
@@ -198,6 +286,8 @@ CANCELD_API const char *canceld_state_name(enum canceld_state state);
 CANCELD_API const char *canceld_outcome_name(enum canceld_outcome outcome);
 CANCELD_API const char *canceld_level_name(enum canceld_level level);
 CANCELD_API const char *canceld_cause_code_name(enum canceld_cause_code code);
+CANCELD_API const char *canceld_error_code_name(enum canceld_error_code code);
+CANCELD_API const char *canceld_history_kind_name(enum canceld_history_kind kind);
 /* One clause for people. Static storage, any thread. */
 CANCELD_API const char *canceld_status_text(enum canceld_status status);
 /* The version of the library, as in "0.1.0". */
@@ -237,9 +327,11 @@ struct canceld_gen_result {
     enum canceld_answer answer; /* REQUESTED, ALREADY_REQUESTED, FINISHED or OWNER_LOST */
     enum canceld_level level;
     enum canceld_outcome outcome; /* if it ended */
+    struct canceld_bytes key;     /* bulk cancel and drain: of the gen, where it is still known */
+    enum canceld_state state;     /* drain: of those that are left */
 };
 
-/* What get and list tell of an operation. */
+/* What get, list and the snapshot of a watch tell of an operation. */
 struct canceld_operation_info {
     struct canceld_bytes name_space; /* `namespace` is a word of C++ */
     struct canceld_bytes key;
@@ -253,6 +345,38 @@ struct canceld_operation_info {
     struct canceld_bytes meta;
     struct canceld_cause cause;
     enum canceld_level level; /* reached by its cancel */
+    const struct canceld_bytes *labels;
+    size_t labels_count;
+    uint64_t parent;        /* a gen; 0: none */
+    uint64_t cancelling_ms; /* CANCELLING: since when */
+};
+
+/* One change in a namespace. It carries the state that it led to. */
+struct canceld_watch_event {
+    uint64_t revision;
+    struct canceld_bytes key;
+    uint64_t gen;
+    enum canceld_state state;     /* LIVE: stored or adopted */
+    enum canceld_outcome outcome; /* ENDED */
+    struct canceld_cause cause;   /* CANCELLING; ENDED, if a cancel was recorded */
+};
+
+/* One line of the audit trail. */
+struct canceld_history_entry {
+    enum canceld_history_kind kind;
+    uint64_t at_unix_ms; /* when it was recorded, by the daemon's wall clock */
+    struct canceld_bytes name_space;
+    struct canceld_bytes key; /* CANCEL, ARM */
+    uint64_t gen;             /* CANCEL; ARM: that used it; BULK: the newest gen that it covers */
+    struct canceld_cause cause;
+    enum canceld_outcome outcome; /* CANCEL: how it ended; UNSET: it has not, as far as is known */
+    bool by_owner;                /* its owner said so itself */
+    bool delivered;
+    uint64_t delivered_after_ms; /* from the cancel to the acknowledgement; with `delivered` */
+    uint64_t ended_after_ms;     /* from the cancel to the end; with `outcome` */
+    struct canceld_bytes label;  /* BULK: of a label */
+    uint64_t owner;              /* BULK: of a session; neither: of the namespace */
+    uint64_t requested;          /* BULK: how many were LIVE */
 };
 
 struct canceld_armed_key {
@@ -283,20 +407,32 @@ struct canceld_result {
     size_t gens_count;
 
     struct {
-        uint32_t code;     /* ErrorCode of canceld.proto; 0: no error */
+        uint32_t code;     /* an enum canceld_error_code; 0: no error */
         const char *field; /* the field to blame, or "" */
         const char *text;  /* a sentence for people */
-    } error;               /* ANSWER_ERROR, and with CANCELD_REFUSED */
+    } error; /* ANSWER_ERROR; with CANCELD_REFUSED; with CANCELD_UNKNOWN by the journal */
 
     const char *limit; /* FULL: the bound's name; else "" */
     const struct canceld_operation_info *operations;
     size_t operations_count;
-    uint64_t next_cursor; /* PAGE, ARMED_KEYS: 0: that was the last page */
+    uint64_t next_cursor; /* PAGE, ARMED_KEYS, SNAPSHOT, HISTORY: 0: that was the last page */
     uint64_t count;
     const struct canceld_armed_key *armed;
     size_t armed_count;
     const struct canceld_stat *stats;
     size_t stats_count;
+    uint64_t requested;         /* bulk cancel, DRAINED: how many were LIVE */
+    uint64_t already_requested; /* and how many were CANCELLING already */
+    bool journaled;             /* cancel: it is in the journal too */
+    bool memory_incomplete;     /* ARMED: the daemon started less than its memory time ago, and may
+                                 * not know of a late end */
+    bool more;                  /* EVENTS: there are more now */
+    uint64_t epoch;             /* EVENTS, SNAPSHOT: of the revision */
+    uint64_t revision;          /* EVENTS, SNAPSHOT: to go on from */
+    const struct canceld_watch_event *events;
+    size_t events_count;
+    const struct canceld_history_entry *history;
+    size_t history_count;
     void *memory; /* the library's */
 };
 
@@ -318,6 +454,7 @@ enum canceld_event {
     CANCELD_EVENT_LOST_POSSIBLE = 4, /* degraded longer than the grace */
     CANCELD_EVENT_SESSION_LOST = 5,  /* connected again in a new session of the same daemon */
     CANCELD_EVENT_NEW_EPOCH = 6,     /* connected again in a new session of a restarted daemon */
+    CANCELD_EVENT_ADOPTED = 7, /* after NEW_EPOCH: every operation was adopted, or given LOST */
 };
 
 /* What LOST and LOST_POSSIBLE do to the flag of an operation. They are told to on_notice in any
@@ -327,25 +464,40 @@ enum canceld_on_lost {
     CANCELD_ON_LOST_STOP = 1,  /* they set CANCELD_STOP_LOST */
 };
 
+/* For tls+tcp://. The files are PEM and are read by canceld_connect(); one that cannot be read or
+ * understood is INVALID. */
+struct canceld_tls {
+    const char *ca_file;   /* who may have signed the daemon's certificate; required */
+    const char *cert_file; /* our own certificate; NULL: none */
+    const char *key_file;  /* its key; NULL: it is in cert_file too */
+    const char
+        *server_name; /* that the daemon's certificate must have; NULL: the url's host. Needed
+                              * where that is an address: certificates are checked for names. */
+};
+
 /* All zero but the url is a good choice. on_event may be called before canceld_connect() returns. */
 struct canceld_options {
-    const char *url;         /* ipc:///path or tcp://host:port; required */
+    const char *url;         /* ipc:///path, tcp://host:port or tls+tcp://host:port; required */
     const char *name_space;  /* for requests that name none; NULL: "default" */
     const char *client_name; /* up to 64 bytes of UTF-8, shown to others; NULL: none */
     uint32_t heartbeat_ms;   /* 100 to 86400000; 0: the default; or CANCELD_HEARTBEAT_NONE */
     uint32_t requests_max;   /* requests outstanding or waiting here; 0: the default */
     bool sessionless;        /* no session: a canceller that owns nothing (a Stop handler). It has
-                              * cancel, get, wait, list, count, armed, disarm, ping and stats. */
+                              * all but store, adopt, delete, touch and detach. */
     bool await_daemon;       /* canceld_connect: try until the deadline; false: the first
                               * attempt decides */
     enum canceld_on_lost on_lost;
     void (*on_event)(struct canceld_client *client, enum canceld_event event, void *arg);
     void *on_event_arg;
+    struct canceld_bytes token; /* who we are, where the daemon cannot tell by our uid: up to 256
+                                 * bytes, sent when a session is opened. Not with sessionless. */
+    struct canceld_tls tls;
 };
 
 /* Connects, opens a session, and starts the client's two threads. Blocks for up to `deadline_ms`.
  * OK: *client_out is the caller's to close. UNAVAILABLE: nobody listens there, or no session was
- * had in time. REFUSED: whoever listens there is no canceld, or will not have us. Else INVALID,
+ * had in time. REFUSED: whoever listens there is no canceld, or will not have us (a token that is
+ * nobody's, no right to open). Else INVALID,
  * FORKED, NO_MEMORY, SYSTEM. On failure nothing is left behind. `options` and its strings are
  * copied. */
 CANCELD_API CANCELD_MUST_CHECK enum canceld_status
@@ -387,6 +539,8 @@ CANCELD_API CANCELD_MUST_CHECK enum canceld_status canceld_info(struct canceld_c
  * names, units and bounds of canceld.proto; the daemon checks them, and answers ANSWER_ERROR with
  * the field. */
 
+#define CANCELD_LABELS_MAX 8
+
 struct canceld_store_request {
     struct canceld_bytes name_space;
     struct canceld_bytes key;
@@ -396,21 +550,42 @@ struct canceld_store_request {
     uint32_t stop_grace_ms; /* with ON_EXPIRY_CANCEL; 0: the session's grace */
     enum canceld_on_owner_loss on_owner_loss;
     struct canceld_bytes meta; /* up to 1024 bytes */
+    uint64_t parent;           /* a gen in the same namespace, as by canceld_operation_gen(): its
+                                * cancel is this one's too; 0: none */
+    /* Each 1 to 64 bytes of UTF-8 without control characters, none twice. */
+    struct canceld_bytes labels[CANCELD_LABELS_MAX];
+    size_t labels_count;
     /* As by canceld_operation_on_notice(), but without a moment in between: it may be called before
-     * canceld_store() returns, never before on_done of canceld_submit() has. */
+     * canceld_store() or canceld_adopt() returns, never before on_done of canceld_submit() has. */
     void (*on_notice)(struct canceld_operation *operation, void *arg);
     void *on_notice_arg;
 };
 
+/* Of an operation that has a gen already: see canceld_adopt(). */
+struct canceld_adopt_request {
+    struct canceld_store_request store; /* as it was stored; ttl_ms counts from now */
+    uint64_t gen;                       /* required */
+    struct canceld_cause cause; /* the first one that its former owner knew, with any code and its
+                                 * peer; code UNSET: it knew of none */
+    uint64_t previous_session;  /* that owned it: a cancel of that session covers it still; 0: not
+                                 * known */
+};
+
+/* The target is just one of: key (with or without gen), label, owner, whole_namespace. The last
+ * three are bulk: they cover what is live of it in the namespace. Level, wait, arm and after_gen do
+ * not go with them. */
 struct canceld_cancel_request {
     struct canceld_bytes name_space;
     struct canceld_bytes key;
     uint64_t gen; /* 0: every live gen of the key. A request by gen survives a lost session. */
     struct canceld_cause cause;
-    enum canceld_level level; /* NONE: RECORDED */
-    uint32_t wait_ms;         /* how long the daemon waits for the level; 0: it answers at once */
-    uint32_t arm_ttl_ms;      /* 0: do not arm. Not with gen. */
-    uint64_t after_gen;       /* 0: none; else only gens above this one. Not with gen. */
+    enum canceld_level level;   /* NONE: RECORDED */
+    uint32_t wait_ms;           /* how long the daemon waits for the level; 0: it answers at once */
+    uint32_t arm_ttl_ms;        /* 0: do not arm. Not with gen. */
+    uint64_t after_gen;         /* 0: none; else only gens above this one. Not with gen. */
+    struct canceld_bytes label; /* all operations with this label */
+    uint64_t owner;             /* all operations of this session */
+    bool whole_namespace;       /* all operations */
 };
 
 struct canceld_delete_request {
@@ -442,13 +617,48 @@ struct canceld_get_request {
     uint64_t gen; /* 0: the current one, or with none live the newest remembered */
 };
 
-/* list, count (which takes no cursor and page_size) and armed (namespace and cursor alone). */
+/* list, count (which takes no cursor, page_size and order) and armed (namespace and cursor alone). */
 struct canceld_list_request {
     struct canceld_bytes name_space;
     enum canceld_state state; /* UNSET: LIVE and CANCELLING */
     uint64_t owner;           /* a session; 0: any */
     uint64_t cursor;          /* 0: from the start; else next_cursor of the page before */
     uint32_t page_size;       /* 0: what fits a reply; at most 1000 */
+    struct canceld_bytes labels[CANCELD_LABELS_MAX]; /* those that have all of them */
+    size_t labels_count;
+    enum canceld_list_order order; /* but for NONE there is no cursor */
+};
+
+struct canceld_detach_request {
+    struct canceld_bytes name_space;
+    struct canceld_bytes key;
+    uint64_t gen; /* required */
+};
+
+/* drain, and undrain (which takes no wait_ms, text and actor). */
+struct canceld_drain_request {
+    struct canceld_bytes name_space;
+    uint64_t owner;   /* a session of the namespace; 0: the namespace */
+    bool daemon;      /* all of it; then name_space (also the client's) and owner do not count */
+    uint32_t wait_ms; /* how long the daemon waits for the last one; 0: it answers at once */
+    struct canceld_bytes text; /* of the cause, as is actor */
+    struct canceld_bytes actor;
+};
+
+/* Give back what the answer before said: epoch and revision always, cursor with SNAPSHOT. */
+struct canceld_watch_request {
+    struct canceld_bytes name_space;
+    uint64_t epoch;
+    uint64_t revision; /* 0: none seen yet */
+    uint64_t cursor;   /* next_cursor of a SNAPSHOT; else 0 */
+    uint32_t wait_ms;  /* how long the daemon waits for an event; at most 25000 */
+};
+
+struct canceld_history_request {
+    struct canceld_bytes name_space;
+    struct canceld_bytes key; /* empty: any */
+    uint64_t cursor;          /* 0: from the newest; else next_cursor of the page before */
+    uint32_t page_size;       /* 0: 100; at most 1000 */
 };
 
 enum canceld_op {
@@ -464,6 +674,12 @@ enum canceld_op {
     CANCELD_OP_DISARM,
     CANCELD_OP_PING,
     CANCELD_OP_STATS,
+    CANCELD_OP_DETACH,
+    CANCELD_OP_DRAIN,
+    CANCELD_OP_UNDRAIN,
+    CANCELD_OP_WATCH,
+    CANCELD_OP_HISTORY,
+    CANCELD_OP_ADOPT,
 };
 
 /* Any one of them, for canceld_submit(). */
@@ -472,12 +688,17 @@ struct canceld_request {
 
     union {
         struct canceld_store_request store;
+        struct canceld_adopt_request adopt;
         struct canceld_cancel_request cancel;
         struct canceld_delete_request delete_; /* `delete` is a word of C++ */
         struct canceld_touch_request touch;
         struct canceld_wait_request wait;
         struct canceld_get_request get;   /* GET, DISARM */
         struct canceld_list_request list; /* LIST, COUNT, ARMED */
+        struct canceld_detach_request detach;
+        struct canceld_drain_request drain; /* DRAIN, UNDRAIN */
+        struct canceld_watch_request watch;
+        struct canceld_history_request history;
     } of;
 };
 
@@ -487,7 +708,7 @@ struct canceld_request {
  * Each blocks until there is an answer, or for `deadline_ms` (and the request's wait_ms). While the
  * daemon is away they wait for it: UNAVAILABLE where the deadline passed before the request could
  * be sent, TIMED_OUT where it was sent and not answered. *result_out is written in any case, empty
- * unless OK (with REFUSED it holds the error); clear it. result_out may be NULL where the answer
+ * unless OK (with REFUSED, and UNKNOWN by the journal, it holds the error); clear it. result_out may be NULL where the answer
  * does not matter but then OK is all one knows. Fine on any thread, callbacks included. */
 
 /* Stores an operation. With STORED and BORN_CANCELLED *operation_out is the caller's to finish or
@@ -499,8 +720,39 @@ canceld_store(struct canceld_client *client, const struct canceld_store_request 
               uint32_t deadline_ms, struct canceld_operation **operation_out,
               struct canceld_result *result_out);
 
+/* Takes over an operation under the gen that it has: a kept one (ON_OWNER_LOSS_KEEP) whose owner was
+ * lost or has closed, or one of before the daemon's restart whose owner was an earlier process. What
+ * this client holds itself it adopts by itself. Answers ADOPTED (with the state, and with the cause
+ * where it is CANCELLING: the operation is told of it as with BORN_CANCELLED), EXISTS (another
+ * session owns it), ENDED, STALE_GEN, NOT_FOUND, STALE_EPOCH, FULL or DENIED; under a drain it is
+ * ADOPTED, CANCELLING. The cause given here is told to whoever cancels it later, unless the daemon
+ * knows of an earlier one.
+ *
+ * With ADOPTED *operation_out is the caller's to finish or free, else NULL; from then on it is as if
+ * it had been stored here: flag, callback, descriptor, and adoption after a restart of the daemon.
+ * operation_out is required. Of a kept operation the daemon takes ttl_ms (0: it stays), on_expiry,
+ * stop_grace_ms and on_owner_loss from here, and leaves labels, meta and parent as they are; but a
+ * daemon that was restarted, now or later, has all of it from here alone: canceld_get() tells them.
+ *
+ * To adopt twice does no harm. Where the session is lost, or the daemon restarted, before the answer,
+ * it is sent again in the new session; an earlier sending that was applied is not in the way: with
+ * the lost session the operation has lost that owner too, so the answer is never EXISTS by our own
+ * doing. It is ADOPTED again, or, without ON_OWNER_LOSS_KEEP, ENDED with OWNER_LOST. Where the
+ * deadline passes and it is adopted later, it is left as it is: our session's, as if it had been
+ * forgotten. Adopt it again to hold it; the answer is ADOPTED.
+ *
+ * INVALID also for a gen that this client holds, or is adopting, already: nothing is sent. One that
+ * was given LOST but is kept can be adopted again: canceld_operation_forget() it first. */
+CANCELD_API CANCELD_MUST_CHECK enum canceld_status
+canceld_adopt(struct canceld_client *client, const struct canceld_adopt_request *request,
+              uint32_t deadline_ms, struct canceld_operation **operation_out,
+              struct canceld_result *result_out);
+
 /* Asks for a cancel. Answers REQUESTED, ALREADY_REQUESTED, ARMED, FINISHED, NOT_FOUND, STALE_GEN,
- * OWNER_LOST, STALE_EPOCH or FULL; see result.level for what was reached. */
+ * OWNER_LOST, STALE_EPOCH or FULL; see result.level for what was reached. A bulk one answers after
+ * the last of what it covers: REQUESTED where any was LIVE, ALREADY_REQUESTED where all were
+ * CANCELLING, NOT_FOUND where there was none, with requested, already_requested and the first 100
+ * gens. */
 CANCELD_API CANCELD_MUST_CHECK enum canceld_status
 canceld_cancel(struct canceld_client *client, const struct canceld_cancel_request *request,
                uint32_t deadline_ms, struct canceld_result *result_out);
@@ -549,13 +801,95 @@ CANCELD_API CANCELD_MUST_CHECK enum canceld_status canceld_stats(struct canceld_
                                                                  uint32_t deadline_ms,
                                                                  struct canceld_result *result_out);
 
+/* Cuts the tie to the parent: its cancel is no longer this one's. Answers DETACHED (also where there
+ * was no parent), CANCELLING where the operation is so (under a CANCELLING parent it is cancelled
+ * first), ENDED, STALE_GEN, NOT_FOUND or STALE_EPOCH. */
+CANCELD_API CANCELD_MUST_CHECK enum canceld_status
+canceld_detach(struct canceld_client *client, const struct canceld_detach_request *request,
+               uint32_t deadline_ms, struct canceld_result *result_out);
+
+/* Closes a namespace, a session's stores or the daemon for new operations, and cancels all live ones
+ * with CAUSE_SHUTDOWN. Answers DRAINED when none is left, or TIMED_OUT with what is left. Stays in
+ * force until canceld_undrain() or the daemon's end. */
+CANCELD_API CANCELD_MUST_CHECK enum canceld_status
+canceld_drain(struct canceld_client *client, const struct canceld_drain_request *request,
+              uint32_t deadline_ms, struct canceld_result *result_out);
+
+/* Answers UNDRAINED, or NOT_FOUND where there was no drain. */
+CANCELD_API CANCELD_MUST_CHECK enum canceld_status
+canceld_undrain(struct canceld_client *client, const struct canceld_drain_request *request,
+                uint32_t deadline_ms, struct canceld_result *result_out);
+
+/* One answer of a watch: EVENTS, those after the revision (none where wait_ms passed without any);
+ * or SNAPSHOT, one page of the operations that are live, where the revision is 0, too old or of
+ * another epoch. See the watcher below, which does the bookkeeping. */
+CANCELD_API CANCELD_MUST_CHECK enum canceld_status
+canceld_watch(struct canceld_client *client, const struct canceld_watch_request *request,
+              uint32_t deadline_ms, struct canceld_result *result_out);
+
+/* One page of the audit trail, the newest first: who cancelled what, why, and how long it took to
+ * stop. Go on with cursor = result.next_cursor until that is 0. Answers HISTORY, or ERROR with
+ * CANCELD_ERROR_NO_JOURNAL. */
+CANCELD_API CANCELD_MUST_CHECK enum canceld_status
+canceld_history(struct canceld_client *client, const struct canceld_history_request *request,
+                uint32_t deadline_ms, struct canceld_result *result_out);
+
+/* ---- Watching a namespace -----------------------------------------------------------------------
+ *
+ * A watcher follows a namespace, item by item: a snapshot first, then what changes. To know what is
+ * live, apply each item to what you have: after a GAP nothing of it holds, SNAPSHOT adds one
+ * operation, an EVENT stores one, changes its state or takes it away.
+ *
+ *     while (canceld_watcher_next(watcher, 25000, 0, &item) == CANCELD_OK)
+ *         switch (item.kind) ...
+ *
+ * The daemon keeps nothing for a watcher: whoever is slow, or away while the daemon is restarted,
+ * is told a GAP. A watcher belongs to one thread at a time. */
+
+enum canceld_watch_kind {
+    CANCELD_WATCH_NOTHING = 0,  /* wait_ms passed without an event */
+    CANCELD_WATCH_SNAPSHOT = 1, /* operation: it is live */
+    CANCELD_WATCH_CURRENT = 2,  /* the snapshot is whole: events follow */
+    CANCELD_WATCH_EVENT = 3,    /* event */
+    CANCELD_WATCH_GAP = 4,    /* events were missed: forget everything, another snapshot follows */
+    CANCELD_WATCH_ANSWER = 5, /* the daemon will not: see result (DENIED, ERROR, FULL, ...). The
+                                 * next call asks again. */
+};
+
+/* Everything a pointer in it leads to belongs to the watcher and lives until its next call. */
+struct canceld_watch_item {
+    enum canceld_watch_kind kind;
+    uint64_t epoch;                                 /* SNAPSHOT, CURRENT, EVENT: of the revision */
+    uint64_t revision;                              /* that this item leads to */
+    const struct canceld_operation_info *operation; /* SNAPSHOT; else NULL */
+    const struct canceld_watch_event *event;        /* EVENT; else NULL */
+    const struct canceld_result *result;            /* ANSWER; else NULL */
+};
+
+struct canceld_watcher;
+
+/* Asks nothing yet. name_space empty means the client's. OK, INVALID, FORKED or NO_MEMORY. Free it
+ * before the client is closed. */
+CANCELD_API CANCELD_MUST_CHECK enum canceld_status
+canceld_watcher_new(struct canceld_client *client, struct canceld_bytes name_space,
+                    struct canceld_watcher **watcher_out);
+
+/* The next item. Blocks for up to wait_ms (at most 25000) for an event, and for up to deadline_ms
+ * for the daemon. With a status that is not OK nothing was missed: call again. */
+CANCELD_API CANCELD_MUST_CHECK enum canceld_status
+canceld_watcher_next(struct canceld_watcher *watcher, uint32_t wait_ms, uint32_t deadline_ms,
+                     struct canceld_watch_item *item_out);
+
+/* NULL is fine. */
+CANCELD_API void canceld_watcher_free(struct canceld_watcher *watcher);
+
 /* ---- Pipelined calls ----------------------------------------------------------------------------
  */
 
 /* Hands a request over and returns at once. OK: on_done is called exactly once, on the callback
  * thread, with what the blocking call would have returned (CLOSED if the client is closed first);
- * `result` and what it holds are valid only until on_done returns, `operation` (STORED and
- * BORN_CANCELLED, else NULL) is the receiver's to finish or free. Any other status: on_done is
+ * `result` and what it holds are valid only until on_done returns, `operation` (STORED,
+ * BORN_CANCELLED and ADOPTED, else NULL) is the receiver's to finish or free. Any other status: on_done is
  * never called. FULL: options.requests_max are outstanding; wait for some on_done. Requests of one
  * thread are applied in the order of their submission, except that those which wait in the daemon
  * (wait, and cancel with a level above RECORDED) may be held back while too many of them wait there
@@ -604,8 +938,9 @@ CANCELD_API int canceld_operation_fd(struct canceld_operation *operation);
 struct canceld_notice {
     bool cancelled;     /* a cancel was recorded */
     bool ended;         /* it ended, not by its owner's finish: see outcome */
-    bool lost_possible; /* degraded longer than the grace, or the daemon was restarted */
-    bool lost;          /* its session was lost: nobody can cancel it through canceld now */
+    bool lost_possible; /* degraded longer than the grace, and neither resumed nor adopted since */
+    bool lost;          /* its session was lost, and it was not adopted: nobody can cancel it
+                         * through canceld now */
     enum canceld_outcome outcome; /* ended or lost: as remembered by the daemon, else UNSET */
     struct canceld_cause cause;   /* cancelled. Lives as long as the operation. */
 };
@@ -624,7 +959,8 @@ canceld_operation_on_notice(struct canceld_operation *operation,
                             void (*on_notice)(struct canceld_operation *operation, void *arg),
                             void *arg);
 
-/* Its gen: give it to whoever may want to cancel this very operation. */
+/* Its gen: give it to whoever may want to cancel this very operation, or to a store as its parent. It
+ * stays the same for as long as the operation lives, also when it is adopted. */
 CANCELD_API uint64_t canceld_operation_gen(const struct canceld_operation *operation);
 /* Its key; lives as long as the operation. */
 CANCELD_API struct canceld_bytes canceld_operation_key(const struct canceld_operation *operation);
@@ -635,11 +971,13 @@ canceld_operation_touch(struct canceld_operation *operation, uint32_t ttl_ms, ui
                         struct canceld_result *result_out);
 
 /* Ends it with COMPLETED, FAILED or CANCELLED, and frees it whatever the status. Blocks for the
- * answer: DELETED (result.cancelled says whether a cancel was recorded first) or ENDED{outcome}.
- * With TIMED_OUT and UNAVAILABLE the delete is not given up: it is sent as soon as the daemon is
- * back, for as long as the client is open. result_out may be NULL. After it returns no callback of
- * the operation runs or begins: where one is running on the callback thread it is waited for
- * (unless this is that callback). Other threads must not use the operation any more. */
+ * answer: DELETED (result.cancelled says whether a cancel was recorded first) or ENDED{outcome}; of
+ * an operation that was lost also NOT_FOUND, STALE_GEN or RECOVERING. With TIMED_OUT, UNAVAILABLE
+ * and RECOVERING the delete is not given up: it is sent as soon as the daemon is back (where that
+ * was restarted, the operation is adopted first), for as long as the client is open. result_out may
+ * be NULL. After it returns no callback of the operation runs or begins: where one is running on
+ * the callback thread it is waited for (unless this is that callback). Other threads must not use
+ * the operation any more. */
 CANCELD_API CANCELD_MUST_CHECK enum canceld_status
 canceld_operation_finish(struct canceld_operation *operation, enum canceld_outcome outcome,
                          uint32_t deadline_ms, struct canceld_result *result_out);
@@ -650,8 +988,8 @@ canceld_operation_finish(struct canceld_operation *operation, enum canceld_outco
 CANCELD_API void canceld_operation_free(struct canceld_operation *operation);
 
 /* Frees it and leaves it in the registry, where it goes on by its ttl and its on_owner_loss: no
- * cancel of it reaches this process any more, and none of them counts as DELIVERED. NULL is fine.
- */
+ * cancel of it reaches this process any more, and none of them counts as DELIVERED. A daemon that is
+ * restarted does not know it any more. NULL is fine. */
 CANCELD_API void canceld_operation_forget(struct canceld_operation *operation);
 
 #ifdef __cplusplus

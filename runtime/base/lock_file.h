@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* A file that one process at a time holds with flock(2): the kernel lets go of it when the process
  * ends, however it ends. The file stays where it is, for removing it would let two in. */
-#ifndef CANCELD_SERVER_LOCK_FILE_H
-#define CANCELD_SERVER_LOCK_FILE_H
+#ifndef CANCELD_BASE_LOCK_FILE_H
+#define CANCELD_BASE_LOCK_FILE_H
 
 #include "base/check.h"
 #include "base/status.h"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "server/lock_file.h"
+#include "base/lock_file.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: MIT */
+/* After a restart: what an earlier run had recorded, held for the owners that come back, and the
+ * time in which an unknown gen may just not have come back yet. */
+#include "registry/state.h"
+
+#define RETRY_MS_MAX 200
+
+bool is_recovering(const struct registry *r)
+{
+    return r->recovery_end_ms != 0;
+}
+
+bool is_earlier(const struct registry *r, uint64_t gen)
+{
+    return gen < r->gen_first;
+}
+
+uint32_t recovery_retry_ms(const struct registry *r)
+{
+    uint64_t left = r->recovery_end_ms > r->now_ms ? r->recovery_end_ms - r->now_ms : 1;
+    return left < RETRY_MS_MAX ? (uint32_t) left : RETRY_MS_MAX;
+}
+
+void request_recovering(struct request *q)
+{
+    request_tell(
+        q, &(struct result){.answer = ANSWER_RECOVERING, .retry_ms = recovery_retry_ms(q->r)});
+}
+
+void recovery_expire(struct registry *r, uint64_t now_ms)
+{
+    if (r->recovery_end_ms != 0 && r->recovery_end_ms <= now_ms) {
+        r->recovery_end_ms = 0;
+        r->drains_due = true;
+    }
+}
+
+/* ---- cancels of one gen ---- */
+
+static uint32_t find(const struct registry *r, uint64_t gen)
+{
+    return hash_index_first(&r->recovered_by_gen, gen);
+}
+
+uint32_t recovered_cause(const struct registry *r, uint64_t gen)
+{
+    uint32_t index = find(r, gen);
+    return index == 0 ? 0 : recovered_at(r, index)->cause;
+}
+
+void recovered_take(struct registry *r, uint64_t gen)
+{
+    uint32_t index = find(r, gen);
+    if (index == 0) {
+        return;
+    }
+    hash_index_remove(&r->recovered_by_gen, index);
+    cause_give(r, recovered_at(r, index)->cause);
+    slab_give(&r->recovered, index);
+}
+
+static bool recover_cancel(struct registry *r, const struct journal_record *record)
+{
+    if (find(r, record->gen) != 0) {
+        return true;
+    }
+    uint32_t index = slab_take(&r->recovered);
+    if (index == 0) {
+        return false;
+    }
+    recovered_at(r, index)->gen = record->gen;
+    recovered_at(r, index)->cause = cause_keep(r, &record->cause);
+    hash_index_insert(&r->recovered_by_gen, index, record->gen);
+    return true;
+}
+
+static bool recover_arm(struct registry *r, const struct journal_record *record)
+{
+    uint32_t key = key_find(r, space_find(r, record->space), record->key);
+    if (key != 0 && key_at(r, key)->armed != 0) {
+        return true;
+    }
+    if (r->armed.count == r->armed.capacity || key_full(r, record->space, record->key, 0) != NULL) {
+        return false;
+    }
+    key = key_make(r, record->space, record->key);
+    uint32_t cause = cause_keep(r, &record->cause);
+    (void) armed_make(r, key, cause, record->ttl_ms);
+    cause_give(r, cause);
+    return true;
+}
+
+bool registry_recover(struct registry *r, const struct journal_record *record)
+{
+    ASSERT(r->counters.frames == 0);
+    switch (record->kind) {
+    case JOURNAL_CANCEL:
+        return recover_cancel(r, record);
+    case JOURNAL_BULK:
+        return bulk_recover(r, record);
+    case JOURNAL_ARM:
+        return recover_arm(r, record);
+    default:
+        ASSERT(!"a record that nobody waits for");
+        return false;
+    }
+}

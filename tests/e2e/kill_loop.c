@@ -1,0 +1,396 @@
+/* SPDX-License-Identifier: MIT */
+/* The kill loop: kill_loop CANCELD URL DIRECTORY KILLS SEED
+ *
+ * Starts the daemon with a journal, four owners and four cancellers as processes of their own, and kills
+ * the daemon by SIGKILL, KILLS times, at random instants under their load; at least 100 cancels were
+ * answered between two kills. Afterwards the accounts of both sides are compared, operation by
+ * operation:
+ *
+ *   lost      a cancel that was answered, and whose owner was neither told nor heard of it at its end
+ *   reused    a generation that was given out twice
+ *   double    a cancel that its owner's application was told of more than once
+ *   strayed   an operation that its owner lost through a restart
+ *
+ * Each has to be 0. It also prints in how many kills a cancel was under way and not yet delivered, or not
+ * yet answered: below 30 % and 10 % the kills were too tame to show anything, and the run fails. */
+#include "kill_loop.h"
+#include "testing.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define ANSWERS_BETWEEN 100
+#define START_MS 30000
+#define LINE_BYTES 4096
+
+struct daemon {
+    const char *program;
+    const char *directory;
+    pid_t pid;
+    int out;
+};
+
+struct tally {
+    uint64_t kills;
+    uint64_t kills_undelivered;
+    uint64_t kills_unanswered;
+    uint64_t resumes_count;
+    uint64_t *resumes_ms; /* from the kill to the moment when an owner had all of it back */
+    uint64_t *starts_ms;  /* from the kill to the moment when the daemon served again */
+};
+
+__attribute__((noreturn)) static void fail(const char *what, uint64_t number)
+{
+    (void) fprintf(stderr, "kill_loop: %s (%" PRIu64 ")\n", what, number);
+    exit(EXIT_FAILURE);
+}
+
+/* ---- the daemon ---- */
+
+/* Reads its standard output until it says that it is ready, and where. */
+static void await_ready(struct daemon *daemon, struct shared *shared)
+{
+    char line[LINE_BYTES];
+    size_t size = 0;
+    const uint64_t deadline_ms = test_now_ms() + START_MS;
+    while (size < sizeof line - 1) {
+        struct pollfd ready = {.fd = daemon->out, .events = POLLIN};
+        if (test_now_ms() > deadline_ms || poll(&ready, 1, START_MS) <= 0) {
+            fail("the daemon does not come up", 0);
+        }
+        const ssize_t got = read(daemon->out, line + size, sizeof line - 1 - size);
+        if (got <= 0) {
+            fail("the daemon ended instead of serving", (uint64_t) daemon->pid);
+        }
+        size += (size_t) got;
+        line[size] = '\0';
+        if (strchr(line, '\n') != NULL && sscanf(line, "ready %255s", shared->url) == 1) {
+            return;
+        }
+    }
+    fail("the daemon says something else", 0);
+}
+
+static void start_daemon(struct daemon *daemon, struct shared *shared)
+{
+    int ends[2];
+    if (pipe(ends) != 0) {
+        fail("no pipe", (uint64_t) errno);
+    }
+    daemon->pid = fork();
+    if (daemon->pid == 0) {
+        (void) prctl(PR_SET_PDEATHSIG, SIGKILL);
+        (void) dup2(ends[1], STDOUT_FILENO);
+        (void) close(ends[0]);
+        (void) close(ends[1]);
+        (void) execl(daemon->program, daemon->program, "--listen", shared->url, "--state-dir",
+                     daemon->directory, "--log-level", "error", (char *) NULL);
+        _exit(127);
+    }
+    (void) close(ends[1]);
+    daemon->out = ends[0];
+    await_ready(daemon, shared);
+}
+
+static void kill_daemon(struct daemon *daemon)
+{
+    int status;
+    (void) kill(daemon->pid, SIGKILL);
+    if (waitpid(daemon->pid, &status, 0) != daemon->pid || !WIFSIGNALED(status) ||
+        WTERMSIG(status) != SIGKILL) {
+        fail("the daemon ended before it was killed", (uint64_t) status);
+    }
+    (void) close(daemon->out);
+}
+
+/* ---- the others ---- */
+
+static pid_t start_worker(struct shared *shared, bool owner, unsigned number)
+{
+    const pid_t parent = getpid();
+    const pid_t pid = fork();
+    if (pid < 0) {
+        fail("cannot fork", (uint64_t) errno);
+    }
+    if (pid == 0) {
+        (void) prctl(PR_SET_PDEATHSIG, SIGKILL);
+        if (getppid() != parent) {
+            _exit(EXIT_FAILURE);
+        }
+        exit(owner ? kill_loop_own(shared, number) : kill_loop_cancel(shared, number));
+    }
+    return pid;
+}
+
+static uint64_t accepted_count(const struct shared *shared)
+{
+    uint64_t count = 0;
+    for (unsigned i = 0; i < CANCELLERS; i++) {
+        count += atomic_load(&shared->cancellers[i].accepted);
+    }
+    return count;
+}
+
+static bool any_unanswered(const struct shared *shared)
+{
+    for (unsigned i = 0; i < CANCELLERS; i++) {
+        const struct canceller *canceller = &shared->cancellers[i];
+        if (atomic_load(&canceller->sent) > atomic_load(&canceller->answered)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Whether there is a cancel that was answered and that its owner's callback has not yet dealt with. */
+static bool any_undelivered(const struct shared *shared)
+{
+    for (unsigned i = 0; i < OWNERS; i++) {
+        const struct owner *owner = &shared->owners[i];
+        const uint64_t stored = atomic_load(&owner->stored);
+        for (uint64_t back = 1; back <= stored && back <= 4 * RECENT; back++) {
+            const struct record *record = &owner->records[stored - back];
+            if (atomic_load(&record->answer) == SEEN_ACCEPTED &&
+                atomic_load(&record->delivered) == 0 &&
+                atomic_load(&record->finish) == FINISH_NONE) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
+/* ---- the loop ---- */
+
+static void see_that_all_live(const pid_t *pids, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        int status;
+        if (waitpid(pids[i], &status, WNOHANG) != 0) {
+            fail("an owner or a canceller failed", (uint64_t) i);
+        }
+    }
+}
+
+/* Waits until enough was answered since the last kill, and then a moment of chance. */
+static void let_it_work(const struct shared *shared, const pid_t *pids, uint64_t *random)
+{
+    const uint64_t before = accepted_count(shared);
+    const uint64_t deadline_ms = test_now_ms() + START_MS;
+    while (accepted_count(shared) < before + ANSWERS_BETWEEN) {
+        see_that_all_live(pids, OWNERS + CANCELLERS);
+        if (test_now_ms() > deadline_ms) {
+            fail("too few cancels are answered", accepted_count(shared) - before);
+        }
+        (void) poll(NULL, 0, 1);
+    }
+    (void) poll(NULL, 0, (int) (test_random(random) % 40));
+}
+
+/* Those resumes that came since the last look. */
+static void collect_resumes(const struct shared *shared, uint64_t seen[OWNERS], uint64_t killed_ms,
+                            struct tally *tally)
+{
+    for (unsigned i = 0; i < OWNERS; i++) {
+        const struct owner *owner = &shared->owners[i];
+        const uint64_t count = atomic_load(&owner->resumes_count);
+        for (; seen[i] < count; seen[i]++) {
+            const uint64_t at_ms = owner->resumes_ms[seen[i] % RESUMES_MAX];
+            tally->resumes_ms[tally->resumes_count++] = at_ms > killed_ms ? at_ms - killed_ms : 0;
+        }
+    }
+}
+
+static void kill_often(struct shared *shared, struct daemon *daemon, const pid_t *pids,
+                       struct tally *tally)
+{
+    uint64_t random = shared->seed;
+    uint64_t seen[OWNERS] = {0};
+    uint64_t killed_ms = test_now_ms();
+    const uint64_t kills = tally->kills;
+    for (uint64_t i = 0; i < kills; i++) {
+        let_it_work(shared, pids, &random);
+        collect_resumes(shared, seen, killed_ms, tally);
+        tally->kills_undelivered += any_undelivered(shared);
+        tally->kills_unanswered += any_unanswered(shared);
+        killed_ms = test_now_ms();
+        kill_daemon(daemon);
+        start_daemon(daemon, shared);
+        tally->starts_ms[i] = test_now_ms() - killed_ms;
+        if ((i + 1) % 100 == 0) {
+            (void) printf("%" PRIu64 " of %" PRIu64 " kills, %" PRIu64 " cancels answered\n", i + 1,
+                          kills, accepted_count(shared));
+            (void) fflush(stdout);
+        }
+    }
+    let_it_work(shared, pids, &random);
+    collect_resumes(shared, seen, killed_ms, tally);
+}
+
+/* ---- the accounts ---- */
+
+static int compare_gens(const void *a, const void *b)
+{
+    const uint64_t left = *(const uint64_t *) a;
+    const uint64_t right = *(const uint64_t *) b;
+    return left < right ? -1 : left > right;
+}
+
+static uint64_t count_reused(const struct shared *shared)
+{
+    uint64_t count = 0;
+    for (unsigned i = 0; i < OWNERS; i++) {
+        count += shared->owners[i].stored;
+    }
+    uint64_t *gens = calloc(count + 1, sizeof *gens);
+    if (gens == NULL) {
+        fail("no memory", count);
+    }
+    uint64_t used = 0;
+    for (unsigned i = 0; i < OWNERS; i++) {
+        for (uint64_t at = 0; at < shared->owners[i].stored; at++) {
+            if (shared->owners[i].records[at].gen != 0) {
+                gens[used++] = shared->owners[i].records[at].gen;
+            }
+        }
+    }
+    qsort(gens, used, sizeof *gens, compare_gens);
+    uint64_t reused = 0;
+    for (uint64_t i = 1; i < used; i++) {
+        reused += gens[i] == gens[i - 1];
+    }
+    free(gens);
+    return reused;
+}
+
+struct account {
+    uint64_t operations;
+    uint64_t accepted;
+    uint64_t too_late;
+    uint64_t unknown;
+    uint64_t recovering;
+    uint64_t lost;
+    uint64_t doubled;
+    uint64_t strayed;
+    uint64_t wrong;
+};
+
+static void add_record(struct account *account, const struct record *record)
+{
+    const bool heard = record->told > 0 || record->finish == FINISH_CANCELLED;
+    if (record->gen == 0) {
+        return;
+    }
+    account->operations++;
+    account->accepted += record->answer == SEEN_ACCEPTED;
+    account->too_late += record->answer == SEEN_TOO_LATE;
+    account->unknown += record->answer == SEEN_UNKNOWN;
+    account->recovering += record->answer == SEEN_RECOVERING;
+    account->doubled += record->told > 1;
+    account->strayed += record->lost != 0;
+    /* The owner's last word has to say of a cancel what the canceller was told, and the other way. */
+    const bool contradicts =
+        record->finish == FINISH_PLAIN && (record->answer == SEEN_ACCEPTED || record->told > 0);
+    if ((record->answer == SEEN_ACCEPTED && !heard) || contradicts) {
+        account->lost++;
+        (void) fprintf(stderr, "kill_loop: gen %" PRIu64 ": answer %u, told %u, finish %u\n",
+                       record->gen, record->answer, record->told, record->finish);
+    }
+    account->wrong += record->answer == SEEN_OTHER || record->finish == FINISH_OTHER ||
+                      record->finish == FINISH_NONE;
+}
+
+static int compare_accounts(const struct shared *shared, struct tally *tally)
+{
+    struct account account = {0};
+    for (unsigned i = 0; i < OWNERS; i++) {
+        for (uint64_t at = 0; at < shared->owners[i].stored; at++) {
+            add_record(&account, &shared->owners[i].records[at]);
+        }
+    }
+    const uint64_t reused = count_reused(shared);
+    qsort(tally->resumes_ms, tally->resumes_count, sizeof *tally->resumes_ms, compare_gens);
+    const uint64_t kills = tally->kills;
+    (void) printf("kills %" PRIu64 ", operations %" PRIu64 ", answered cancels %" PRIu64
+                  " (too late %" PRIu64 ", still recovering %" PRIu64 ", unknown %" PRIu64 ")\n",
+                  kills, account.operations, account.accepted, account.too_late, account.recovering,
+                  account.unknown);
+    (void) printf("kills with a cancel not yet delivered %" PRIu64
+                  " %%, with one not yet answered %" PRIu64 " %%\n",
+                  tally->kills_undelivered * 100 / kills, tally->kills_unanswered * 100 / kills);
+    (void) printf("lost %" PRIu64 ", reused generations %" PRIu64 ", double notices %" PRIu64
+                  ", strayed operations %" PRIu64 ", wrong answers %" PRIu64 "\n",
+                  account.lost, reused, account.doubled, account.strayed, account.wrong);
+    if (tally->resumes_count == 0) {
+        fail("no owner ever came back", 0);
+    }
+    qsort(tally->starts_ms, kills, sizeof *tally->starts_ms, compare_gens);
+    (void) printf("the daemon served again after the kill: p50 %" PRIu64 " ms, p99 %" PRIu64
+                  " ms\n",
+                  tally->starts_ms[kills / 2], tally->starts_ms[kills * 99 / 100]);
+    (void) printf("owners resumed %" PRIu64 " times; from the kill: p50 %" PRIu64
+                  " ms, p99 %" PRIu64 " ms, most %" PRIu64 " ms\n",
+                  tally->resumes_count, tally->resumes_ms[tally->resumes_count / 2],
+                  tally->resumes_ms[tally->resumes_count * 99 / 100],
+                  tally->resumes_ms[tally->resumes_count - 1]);
+    const bool tame =
+        tally->kills_undelivered * 100 < 30 * kills || tally->kills_unanswered * 100 < 10 * kills;
+    if (tame) {
+        (void) fprintf(stderr, "kill_loop: the kills were too tame\n");
+    }
+    return account.lost + reused + account.doubled + account.strayed + account.wrong == 0 && !tame
+               ? EXIT_SUCCESS
+               : EXIT_FAILURE;
+}
+
+int main(int argc, char **argv)
+{
+    if (argc != 6) {
+        (void) fprintf(stderr, "usage: kill_loop CANCELD URL DIRECTORY KILLS SEED\n");
+        return 2;
+    }
+    struct shared *shared = mmap(NULL, sizeof *shared, PROT_READ | PROT_WRITE,
+                                 MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    struct daemon daemon = {.program = argv[1], .directory = argv[3]};
+    struct tally tally = {.kills = strtoull(argv[4], NULL, 10)};
+    tally.resumes_ms = calloc((tally.kills + 2) * OWNERS * 4, sizeof *tally.resumes_ms);
+    tally.starts_ms = calloc(tally.kills + 1, sizeof *tally.starts_ms);
+    if (shared == MAP_FAILED || tally.resumes_ms == NULL || tally.starts_ms == NULL ||
+        tally.kills == 0) {
+        fail("no memory", sizeof *shared);
+    }
+    (void) snprintf(shared->url, sizeof shared->url, "%s", argv[2]);
+    shared->seed = strtoull(argv[5], NULL, 10);
+    (void) printf("seed: CANCELD_TEST_SEED=%" PRIu64 "\n", shared->seed);
+    (void) fflush(stdout); /* before any fork, lest a child print it again */
+    pid_t pids[OWNERS + CANCELLERS];
+    start_daemon(&daemon, shared);
+    for (unsigned i = 0; i < OWNERS; i++) {
+        pids[i] = start_worker(shared, true, i);
+    }
+    for (unsigned i = 0; i < CANCELLERS; i++) {
+        pids[OWNERS + i] = start_worker(shared, false, i);
+    }
+    kill_often(shared, &daemon, pids, &tally);
+    atomic_store(&shared->stop, true);
+    for (size_t i = 0; i < OWNERS + CANCELLERS; i++) {
+        int status;
+        if (waitpid(pids[i], &status, 0) != pids[i] || status != 0) {
+            fail("an owner or a canceller failed", (uint64_t) i);
+        }
+    }
+    kill_daemon(&daemon);
+    const int status = compare_accounts(shared, &tally);
+    free(tally.resumes_ms);
+    free(tally.starts_ms);
+    return status;
+}

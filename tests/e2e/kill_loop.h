@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: MIT */
+/* The kill loop: what its processes share. See kill_loop.c for what it shows.
+ *
+ * Each owner has a row of records, one for each operation that it stores; it fills them in order. A
+ * canceller picks among the last few of an owner. Each field is written by one process; those
+ * that others read meanwhile are atomic. */
+#ifndef CANCELD_TESTS_KILL_LOOP_H
+#define CANCELD_TESTS_KILL_LOOP_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#define OWNERS 4
+#define CANCELLERS 4
+#define RECORDS_MAX                                                                                \
+    ((uint64_t) 4 << 20) /* of one owner; the memory is only touched as it is used */
+#define RESUMES_MAX 65536
+#define URL_BYTES 256
+#define RECENT 64 /* a canceller looks back so far */
+
+enum answer_seen {
+    SEEN_NOTHING,
+    SEEN_ACCEPTED,   /* REQUESTED or ALREADY_REQUESTED: from now on it must not be lost */
+    SEEN_TOO_LATE,   /* FINISHED, STALE_GEN, NOT_FOUND: it had ended */
+    SEEN_UNKNOWN,    /* no answer: nobody can say */
+    SEEN_RECOVERING, /* not yet known when its time was over: it had probably ended */
+    SEEN_OTHER,      /* anything else is wrong */
+};
+
+enum finish_seen { FINISH_NONE, FINISH_PLAIN, FINISH_CANCELLED, FINISH_OTHER };
+
+struct record {
+    _Atomic(uint64_t) gen;      /* the owner's */
+    _Atomic(uint8_t) claimed;   /* a canceller has sent, or is to send, a cancel of it */
+    _Atomic(uint8_t) answer;    /* enum answer_seen, the canceller's */
+    _Atomic(uint8_t) told;      /* the owner's callback was called for its cancel, so often */
+    _Atomic(uint8_t) delivered; /* and has returned */
+    uint8_t lost;               /* the owner was told that it is lost */
+    _Atomic(uint8_t) finish;    /* enum finish_seen, the owner's */
+};
+
+struct owner {
+    _Atomic(uint64_t) stored; /* records below are there */
+    _Atomic(uint64_t) resumes_count;
+    uint64_t resumes_ms[RESUMES_MAX]; /* when it had adopted everything again */
+    struct record records[RECORDS_MAX];
+};
+
+struct canceller {
+    _Atomic(uint64_t) sent;
+    _Atomic(uint64_t) answered; /* with an answer or without */
+    _Atomic(uint64_t) accepted;
+};
+
+struct shared {
+    _Atomic(bool) stop;
+    char url[URL_BYTES]; /* as the daemon says it; the same after each restart */
+    uint64_t seed;
+    struct owner owners[OWNERS];
+    struct canceller cancellers[CANCELLERS];
+};
+
+/* Each is a process's whole life, with a client of its own; returns its exit status. */
+int kill_loop_own(struct shared *shared, unsigned number);
+int kill_loop_cancel(struct shared *shared, unsigned number);
+
+#endif

@@ -1,0 +1,279 @@
+/* SPDX-License-Identifier: MIT */
+/* The kill loop's owners and cancellers: plain users of the client library, that know nothing of any
+ * restart but what the library tells them. */
+#include "kill_loop.h"
+#include "testing.h"
+
+#include <canceld/client.h>
+
+#include <inttypes.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define SLOTS 24       /* operations that an owner has at a time */
+#define WINDOW 12      /* cancels that a canceller has on their way */
+#define KEYS 4096      /* of an owner, used again and again */
+#define CALL_MS 60000  /* far above any restart: a call that ends by it is a failure */
+#define CANCEL_MS 2000 /* but for a cancel: while owners come back again and again, so long */
+#define CALLBACK_MS 3  /* an owner's callback takes up to so long: it has something to stop */
+
+__attribute__((noreturn)) static void fail(const char *what, enum canceld_status status)
+{
+    (void) fprintf(stderr, "kill_loop: %s: %s\n", what, canceld_status_text(status));
+    exit(EXIT_FAILURE);
+}
+
+static struct canceld_bytes key_of(char text[32], unsigned owner, uint64_t at)
+{
+    (void) snprintf(text, 32, "%u-%" PRIu64, owner, at % KEYS);
+    return canceld_string(text);
+}
+
+/* ---- an owner ---- */
+
+struct slot {
+    struct canceld_operation *operation;
+    struct record *record;
+};
+
+struct working {
+    struct shared *shared;
+    struct owner *owner;
+    struct canceld_client *client;
+    unsigned number;
+    uint64_t random;
+    uint64_t callbacks_random; /* the callback thread's */
+    struct slot slots[SLOTS];
+};
+
+static struct working working;
+
+static void on_event(struct canceld_client *client, enum canceld_event event, void *arg)
+{
+    (void) client;
+    (void) arg;
+    if (event == CANCELD_EVENT_ADOPTED) {
+        const uint64_t count = atomic_load(&working.owner->resumes_count);
+        working.owner->resumes_ms[count % RESUMES_MAX] = test_now_ms();
+        atomic_store(&working.owner->resumes_count, count + 1);
+    }
+}
+
+static void on_notice(struct canceld_operation *operation, void *arg)
+{
+    struct record *record = arg;
+    struct canceld_notice notice;
+    const enum canceld_status status = canceld_operation_notice(operation, &notice);
+    if (status != CANCELD_OK) {
+        fail("notice", status);
+    }
+    record->lost = notice.lost || notice.ended ? 1 : record->lost;
+    if (!notice.cancelled || notice.lost || notice.ended || notice.lost_possible) {
+        return; /* told of something else than its cancel alone */
+    }
+    atomic_fetch_add(&record->told, 1);
+    (void) poll(NULL, 0, (int) (test_random(&working.callbacks_random) % CALLBACK_MS));
+    atomic_store(&record->delivered, 1);
+}
+
+static void store(struct slot *slot)
+{
+    const uint64_t at = atomic_load(&working.owner->stored);
+    if (at == RECORDS_MAX) {
+        fail("the records are used up", CANCELD_FULL);
+    }
+    struct record *record = &working.owner->records[at];
+    char key[32];
+    const struct canceld_store_request request = {.key = key_of(key, working.number, at),
+                                                  .policy = CANCELD_POLICY_JOIN,
+                                                  .on_notice = on_notice,
+                                                  .on_notice_arg = record};
+    struct canceld_result result;
+    const enum canceld_status status =
+        canceld_store(working.client, &request, CALL_MS, &slot->operation, &result);
+    if (status == CANCELD_OK && slot->operation == NULL) {
+        (void) fprintf(stderr, "kill_loop: store answered %s\n",
+                       canceld_answer_name(result.answer));
+        exit(EXIT_FAILURE);
+    }
+    if (status == CANCELD_OK) {
+        atomic_store(&record->gen, result.gen);
+        slot->record = record;
+    } else if (status != CANCELD_UNKNOWN) {
+        fail("store", status);
+    }
+    canceld_result_clear(&result);
+    atomic_store(&working.owner->stored, at + 1); /* also one that nobody knows of: it is skipped */
+}
+
+static void finish(struct slot *slot, enum canceld_outcome outcome)
+{
+    struct canceld_result result;
+    const enum canceld_status status =
+        canceld_operation_finish(slot->operation, outcome, CALL_MS, &result);
+    if (status != CANCELD_OK) {
+        fail("finish", status);
+    }
+    enum finish_seen seen = FINISH_OTHER;
+    if (result.answer == CANCELD_ANSWER_DELETED) {
+        seen = result.cancelled ? FINISH_CANCELLED : FINISH_PLAIN;
+    } else {
+        (void) fprintf(stderr, "kill_loop: finish of %" PRIu64 " answered %s %s\n",
+                       atomic_load(&slot->record->gen), canceld_answer_name(result.answer),
+                       canceld_outcome_name(result.outcome));
+    }
+    atomic_store(&slot->record->finish, seen);
+    canceld_result_clear(&result);
+    *slot = (struct slot){0};
+}
+
+/* One look at one operation: most wait to be cancelled, some are finished on their own. */
+static void look(struct slot *slot)
+{
+    if (slot->operation == NULL) {
+        if (!atomic_load(&working.shared->stop)) {
+            store(slot);
+        }
+    } else if (canceld_operation_should_stop(slot->operation)) {
+        finish(slot, CANCELD_OUTCOME_CANCELLED);
+    } else if (test_random(&working.random) % 512 == 0 || atomic_load(&working.shared->stop)) {
+        finish(slot, CANCELD_OUTCOME_COMPLETED);
+    }
+}
+
+static bool has_any(void)
+{
+    for (size_t i = 0; i < SLOTS; i++) {
+        if (working.slots[i].operation != NULL) {
+            return true;
+        }
+    }
+    return false;
+}
+
+int kill_loop_own(struct shared *shared, unsigned number)
+{
+    working = (struct working){.shared = shared,
+                               .owner = &shared->owners[number],
+                               .number = number,
+                               .random = shared->seed + number,
+                               .callbacks_random = shared->seed + 100 + number};
+    const struct canceld_options options = {
+        .url = shared->url, .await_daemon = true, .on_event = on_event};
+    const enum canceld_status status = canceld_connect(&options, CALL_MS, &working.client);
+    if (status != CANCELD_OK) {
+        fail("connect", status);
+    }
+    while (!atomic_load(&shared->stop) || has_any()) {
+        for (size_t i = 0; i < SLOTS; i++) {
+            look(&working.slots[i]);
+        }
+        (void) poll(NULL, 0, 1); /* the work itself */
+    }
+    canceld_close(working.client, CALL_MS);
+    return EXIT_SUCCESS;
+}
+
+/* ---- a canceller ---- */
+
+struct cancelling {
+    struct shared *shared;
+    struct canceller *canceller;
+};
+
+static struct cancelling cancelling;
+
+static enum answer_seen seen_of(enum canceld_status status, const struct canceld_result *result)
+{
+    if (status == CANCELD_UNKNOWN || status == CANCELD_TIMED_OUT || status == CANCELD_UNAVAILABLE) {
+        return SEEN_UNKNOWN;
+    }
+    if (status != CANCELD_OK) {
+        return SEEN_OTHER;
+    }
+    switch (result->answer) {
+    case CANCELD_ANSWER_REQUESTED:
+    case CANCELD_ANSWER_ALREADY_REQUESTED:
+        return SEEN_ACCEPTED;
+    case CANCELD_ANSWER_RECOVERING:
+        return SEEN_RECOVERING;
+    case CANCELD_ANSWER_FINISHED:
+    case CANCELD_ANSWER_STALE_GEN:
+    case CANCELD_ANSWER_NOT_FOUND:
+        return SEEN_TOO_LATE;
+    default:
+        return SEEN_OTHER;
+    }
+}
+
+static void on_done(enum canceld_status status, const struct canceld_result *result,
+                    struct canceld_operation *operation, void *arg)
+{
+    struct record *record = arg;
+    (void) operation;
+    const enum answer_seen seen = seen_of(status, result);
+    if (seen == SEEN_OTHER) {
+        (void) fprintf(stderr, "kill_loop: cancel: %s, %s\n", canceld_status_text(status),
+                       canceld_answer_name(result->answer));
+    }
+    atomic_store(&record->answer, seen);
+    if (seen == SEEN_ACCEPTED) {
+        atomic_fetch_add(&cancelling.canceller->accepted, 1);
+    }
+    atomic_fetch_add(&cancelling.canceller->answered, 1);
+}
+
+static void cancel_one(struct canceld_client *client, uint64_t *random)
+{
+    const unsigned number = (unsigned) (test_random(random) % OWNERS);
+    struct owner *owner = &cancelling.shared->owners[number];
+    const uint64_t stored = atomic_load(&owner->stored);
+    const uint64_t back = test_random(random) % RECENT;
+    if (back >= stored) {
+        return;
+    }
+    struct record *record = &owner->records[stored - 1 - back];
+    const uint64_t gen = atomic_load(&record->gen);
+    if (gen == 0 || atomic_load(&record->finish) != FINISH_NONE ||
+        atomic_exchange(&record->claimed, 1) != 0) {
+        return;
+    }
+    char key[32];
+    const struct canceld_request request = {
+        .op = CANCELD_OP_CANCEL,
+        .of.cancel = {.key = key_of(key, number, stored - 1 - back), .gen = gen}};
+    atomic_fetch_add(&cancelling.canceller->sent, 1);
+    const enum canceld_status status = canceld_submit(client, &request, CANCEL_MS, on_done, record);
+    if (status != CANCELD_OK) {
+        fail("submit", status);
+    }
+}
+
+int kill_loop_cancel(struct shared *shared, unsigned number)
+{
+    cancelling = (struct cancelling){.shared = shared, .canceller = &shared->cancellers[number]};
+    uint64_t random = shared->seed + 200 + number;
+    struct canceld_client *client;
+    /* Half of them are Stop handlers without a session. */
+    const struct canceld_options options = {
+        .url = shared->url, .await_daemon = true, .sessionless = number % 2 == 1};
+    const enum canceld_status status = canceld_connect(&options, CALL_MS, &client);
+    if (status != CANCELD_OK) {
+        fail("connect", status);
+    }
+    struct canceller *canceller = cancelling.canceller;
+    while (!atomic_load(&shared->stop)) {
+        while (atomic_load(&canceller->sent) - atomic_load(&canceller->answered) < WINDOW &&
+               test_random(&random) % 8 != 0) {
+            cancel_one(client, &random);
+        }
+        (void) poll(NULL, 0, 1);
+    }
+    while (atomic_load(&canceller->answered) < atomic_load(&canceller->sent)) {
+        (void) poll(NULL, 0, 1);
+    }
+    canceld_close(client, CALL_MS);
+    return EXIT_SUCCESS;
+}

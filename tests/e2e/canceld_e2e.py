@@ -49,6 +49,14 @@ def eventually(condition, seconds=10, what="the condition"):
         time.sleep(0.005)
 
 
+def elapse(seconds, condition=lambda: True, what="the condition"):
+    """Lets so much time go by, in which the condition holds all the time."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        assert condition(), f"{what} does not hold"
+        time.sleep(0.01)
+
+
 def percentile(values, share):
     ordered = sorted(values)
     return ordered[min(len(ordered) - 1, int(len(ordered) * share))]
@@ -60,9 +68,11 @@ def percentile(values, share):
 class Daemon:
     """canceld with an ipc and a tcp address of its own. `ephemeral=False` gives it a state directory
     that outlives a restart, None leaves the choice to the flags. Likewise `recovery_ms`: without it a
-    start has no recovery time, None leaves it to the flags and the configuration."""
+    start has no recovery time, None leaves it to the flags and the configuration. `environment` is added
+    to that of the tests."""
 
-    def __init__(self, *flags, ephemeral=True, recovery_ms=0):
+    def __init__(self, *flags, ephemeral=True, recovery_ms=0, environment=None):
+        self.environment = {**os.environ, **(environment or {})}
         self.directory = tempfile.mkdtemp(prefix="canceld-e2e-")
         self.ipc_path = os.path.join(self.directory, "s")
         self.state_directory = os.path.join(self.directory, "state")
@@ -82,7 +92,7 @@ class Daemon:
         self.log = open(os.path.join(self.directory, "log"), "ab")
         self.process = subprocess.Popen(
             self.command(*listen, *self.flags), stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE, stderr=self.log)
+            stdout=subprocess.PIPE, stderr=self.log, env=self.environment)
         self.urls = self._ready_urls()
 
     def _ready_urls(self):

@@ -2,6 +2,8 @@
 /* A wall clock that a test can move under one process alone: preloaded, it adds the seconds that the file
  * of WALL_CLOCK_FILE holds (eight bytes, signed) to every answer, as they are at that moment. The monotonic
  * clock is left alone. */
+#define _GNU_SOURCE /* RTLD_NEXT */
+
 #include <dlfcn.h>
 #include <fcntl.h>
 #include <stdint.h>

@@ -4,7 +4,7 @@
 #ifndef CANCELD_TESTS_MODEL_LISTER_H
 #define CANCELD_TESTS_MODEL_LISTER_H
 
-#include "model/model.h"
+#include "model/model_parts.h"
 
 #include <stdbool.h>
 

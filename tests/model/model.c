@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Links, sessions and operations: what there is, and how it ends. */
-#include "model/model.h"
+#include "model/model_parts.h"
 
 #include "base/check.h"
 

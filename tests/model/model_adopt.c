@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* adopt, the recovery time, and what an earlier run left. */
-#include "model/model.h"
+#include "model/model_parts.h"
 
 #include <string.h>
 

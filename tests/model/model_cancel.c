@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* cancel, and what it arms. */
-#include "model/model.h"
+#include "model/model_parts.h"
 
 #include <string.h>
 

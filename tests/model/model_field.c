@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Which values a field may have, op by op. */
 #include "base/check.h"
-#include "model/model.h"
+#include "model/model_parts.h"
 
 #include <string.h>
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Frames: which are refused whole, which are repeats, and what is remembered of the others. */
 #include "base/check.h"
-#include "model/model.h"
+#include "model/model_parts.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Bulk cancels: what they cover, in which steps, and what they answer. */
 #include "base/check.h"
-#include "model/model.h"
+#include "model/model_parts.h"
 
 #include <string.h>
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The journal: which record says what, and which answers wait for it; and history, which asks it. */
 #include "base/check.h"
-#include "model/model.h"
+#include "model/model_parts.h"
 
 #include <stdlib.h>
 #include <string.h>

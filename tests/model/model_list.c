@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* What there is: operations, one by one, in pages and counted, and armed keys. */
-#include "model/model.h"
+#include "model/model_parts.h"
 
 #include <string.h>
 

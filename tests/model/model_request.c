@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* What each op does and answers: the table at the end, and what it calls. */
 #include "base/check.h"
-#include "model/model.h"
+#include "model/model_parts.h"
 
 #include <string.h>
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Who may do what: the table of the wire contract. */
-#include "model/model.h"
+#include "model/model_parts.h"
 
 #define ROLE_ANY (ROLE_OWNER | ROLE_CANCELLER | ROLE_READER | ROLE_ADMIN)
 

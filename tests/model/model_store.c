@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* store, and the bounds that it can meet. */
-#include "model/model.h"
+#include "model/model_parts.h"
 
 #include <string.h>
 

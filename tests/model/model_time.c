@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Parked requests, and whatever comes with time. */
 #include "base/check.h"
-#include "model/model.h"
+#include "model/model_parts.h"
 
 #include <stdlib.h>
 

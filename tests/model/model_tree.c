@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Parents and children. A cancel marks the descendants that are LIVE; their turns come in steps. */
-#include "model/model.h"
+#include "model/model_parts.h"
 
 struct model_op *model_find_gen(const struct model *model, uint64_t gen)
 {

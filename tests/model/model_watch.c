@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The events, and what a watcher is told of them. */
-#include "model/model.h"
+#include "model/model_parts.h"
 
 #include <string.h>
 

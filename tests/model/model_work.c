@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* What is done in bounded steps: the descendants of what was cancelled, and what bulk cancels cover. In which
  * order is nobody's promise, so it is the one that the real registry's watchers saw. */
-#include "model/model.h"
+#include "model/model_parts.h"
 
 static bool cause_equal(const struct cause *a, const struct cause *b)
 {

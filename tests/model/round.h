@@ -5,7 +5,7 @@
 
 #include "model/coverage.h"
 #include "model/lister.h"
-#include "model/model.h"
+#include "model/model_parts.h"
 #include "model/script.h"
 
 struct round_config {

@@ -9,7 +9,7 @@
 #define CANCELD_TESTS_MODEL_SCRIPT_H
 
 #include "model/list.h"
-#include "model/model.h"
+#include "model/model_parts.h"
 
 #define SCRIPT_GRAIN_MS 64
 

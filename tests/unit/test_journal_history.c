@@ -244,6 +244,7 @@ static void big_file_shrinks(void)
     (void) printf("  %llu records, at most %llu bytes, %llu in the end\n",
                   (unsigned long long) (n * 2), (unsigned long long) most,
                   (unsigned long long) figures.file_bytes);
+    CHECK_GE(most, SIZE_BOUND * 9 / 10);
     CHECK_LE(most, SIZE_BOUND * 5 / 4);
     CHECK_LE(figures.file_bytes, SIZE_BOUND + 300 * 4096);
     journal_file_close(file);

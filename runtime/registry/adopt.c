@@ -148,9 +148,9 @@ static void take_over(struct request *q, uint32_t index, const struct op *op)
     operation_own(r, index, q->session);
     set_fields(r, index, op);
     if (operation_at(r, index)->state == STATE_LIVE) {
-        uint32_t cause =
-            shared(r, drain_cause_of(r, key_at(r, operation_at(r, index)->key)->space, q->session));
-        cause = cause != 0 ? cause : keep_brought(r, op);
+        uint32_t space = key_at(r, operation_at(r, index)->key)->space;
+        uint32_t cause = keep_brought(r, op);
+        cause = cause != 0 ? cause : shared(r, drain_cause_of(r, space, q->session));
         if (cause != 0) {
             operation_cancel(r, index, cause);
             cause_give(r, cause);

@@ -124,7 +124,8 @@
     X(armed, 10000, 1, 10000000, "armed keys") \
     X(labels, 1000000, 1, 50000000, "different labels in use at once") \
     X(label_uses, 8000000, 1, 400000000, "labels of all operations, each counted as often as it is used") \
-    X(bulks, 10000, 1, 1000000, "bulk cancels, and cancels of a recovery, that may still cover an operation") \
+    X(bulks, 10000, 1, 1000000, "bulk cancels and drains whose operations are not all forgotten yet")                               \
+    X(covers, 10000, 1, 1000000, "cancels of a recovery time, and bulk cancels of earlier runs, that cover what is adopted later")  \
     X(drains, 1024, 1, 65536, "drains that are waited for") \
     X(watch_events, 65536, 16, 10000000, "events kept for watchers; one that is further behind gets a snapshot") \
     X(watch_bytes, 16777216, 65536, UINT64_C(1) << 36, "the same in bytes") \

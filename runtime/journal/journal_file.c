@@ -31,7 +31,7 @@ static const char *const sql_of[FILE_STATEMENTS] = {
         "settled_age_ms = ?30, end_seal = ?31 WHERE id = ?1",
     [FILE_DELETE] = "DELETE FROM entry WHERE id = ?1",
     [FILE_FIND_CANCEL] = "SELECT id, open, seal, requested FROM entry INDEXED BY cancel_open "
-                         "WHERE kind = 1 AND open > 0 AND gen = ?1",
+                         "WHERE kind = 1 AND open > 0 AND gen = ?1 AND space = ?2 AND key = ?3",
     [FILE_FIND_BULK] = "SELECT id, open, seal, requested FROM entry INDEXED BY bulk_open "
                        "WHERE kind = 2 AND open = 1 AND epoch = ?1 AND bulk = ?2",
     [FILE_FIND_ARM] = "SELECT id, open, seal, requested FROM entry INDEXED BY arm_open "
@@ -40,8 +40,11 @@ static const char *const sql_of[FILE_STATEMENTS] = {
                           "WHERE kind = 1 AND open > 0 AND open = 1 ORDER BY gen",
     [FILE_OPEN_BULKS] = "SELECT " ROW_COLUMNS " FROM entry INDEXED BY bulk_open "
                         "WHERE kind = 2 AND open = 1 ORDER BY epoch, bulk",
+    [FILE_BULK_LEFT] = "SELECT " ROW_COLUMNS " FROM entry INDEXED BY bulk_open "
+                       "WHERE kind = 2 AND open = 1 AND epoch < ?1 AND settled_age_ms = 0 LIMIT 1",
     [FILE_BULK_OLD] = "SELECT " ROW_COLUMNS " FROM entry INDEXED BY bulk_open "
-                      "WHERE kind = 2 AND open = 1 AND epoch < ?2 AND age_ms < ?1 LIMIT 1",
+                      "WHERE kind = 2 AND open = 1 AND epoch < ?2 "
+                      "AND settled_age_ms > 0 AND settled_age_ms < ?1 LIMIT 1",
     [FILE_OPEN_ARMS] = "SELECT " ROW_COLUMNS " FROM entry INDEXED BY arm_open "
                        "WHERE kind = 3 AND open = 1 ORDER BY space, key",
     [FILE_LOST_CANCELS] = "SELECT " ROW_COLUMNS " FROM entry INDEXED BY cancel_lost "
@@ -49,7 +52,8 @@ static const char *const sql_of[FILE_STATEMENTS] = {
                           "ORDER BY settled_age_ms DESC, id DESC",
     [FILE_LOST_OLD] = "SELECT " ROW_COLUMNS " FROM entry INDEXED BY cancel_lost "
                       "WHERE kind = 1 AND open = 2 AND settled_age_ms < ?1 LIMIT 1",
-    [FILE_OLDEST] = "SELECT id, open, seal, age_ms FROM entry WHERE id > ?1 ORDER BY id LIMIT ?2",
+    [FILE_OLDEST] = "SELECT id, open, seal, age_ms, settled_age_ms FROM entry "
+                    "WHERE id > ?1 ORDER BY id LIMIT ?2",
     /* The empty namespace is that of what touched them all. A bulk cancel of scope 3 stands beside the
      * cancel of its key that it is the shadow of. */
     [FILE_HISTORY_SPACE] =
@@ -252,9 +256,21 @@ static int find(struct journal_file *file, enum file_statement which, struct fil
     return found;
 }
 
-static int find_cancel(struct journal_file *file, uint64_t gen, struct file_row *row_out)
+static void bind_name(sqlite3_stmt *statement, int at, const struct journal_record *record)
 {
-    (void) sqlite3_bind_int64(file->statements[FILE_FIND_CANCEL], 1, (sqlite3_int64) gen);
+    (void) sqlite3_bind_text(statement, at, (const char *) (const void *) record->space.data,
+                             (int) record->space.size, SQLITE_STATIC);
+    (void) sqlite3_bind_blob(statement, at + 1, record->key.data, (int) record->key.size,
+                             SQLITE_STATIC);
+}
+
+/* By all of its name: whoever adopts a gen under a name of his own must not end another's cancel. */
+static int find_cancel(struct journal_file *file, const struct journal_record *record,
+                       struct file_row *row_out)
+{
+    sqlite3_stmt *statement = file->statements[FILE_FIND_CANCEL];
+    (void) sqlite3_bind_int64(statement, 1, (sqlite3_int64) record->gen);
+    bind_name(statement, 2, record);
     return find(file, FILE_FIND_CANCEL, row_out);
 }
 
@@ -269,10 +285,7 @@ static int find_bulk(struct journal_file *file, uint64_t bulk, struct file_row *
 static int find_arm(struct journal_file *file, const struct journal_record *record,
                     struct file_row *row_out)
 {
-    sqlite3_stmt *statement = file->statements[FILE_FIND_ARM];
-    (void) sqlite3_bind_text(statement, 1, (const char *) (const void *) record->space.data,
-                             (int) record->space.size, SQLITE_STATIC);
-    (void) sqlite3_bind_blob(statement, 2, record->key.data, (int) record->key.size, SQLITE_STATIC);
+    bind_name(file->statements[FILE_FIND_ARM], 1, record);
     return find(file, FILE_FIND_ARM, row_out);
 }
 
@@ -281,6 +294,8 @@ bool file_end_write(struct journal_file *file, const struct file_row *row,
 {
     if (end->open != ROW_OPEN) {
         count_settled(file, row);
+    } else if (row->open != ROW_OPEN) {
+        count_open(file, row->seal);
     }
     row_bind_end(file->statements[FILE_END_WRITE], row->id, end);
     return file_run(file, FILE_END_WRITE);
@@ -291,6 +306,20 @@ bool file_delete(struct journal_file *file, const struct file_row *row)
     count_settled(file, row);
     (void) sqlite3_bind_int64(file->statements[FILE_DELETE], 1, (sqlite3_int64) row->id);
     return file_run(file, FILE_DELETE);
+}
+
+/* What is there already stays as it was first recorded; but one whose owner was lost is open again, for
+ * with this record that owner is back. */
+static bool reopen(struct journal_file *file, const struct stamped_record *stamped,
+                   const struct journal_record *record)
+{
+    const struct row_end end = {.open = ROW_OPEN, .settled_age_ms = stamped->age_ms};
+    struct file_row row;
+    if (record->kind != JOURNAL_CANCEL) {
+        return true;
+    }
+    const int found = find_cancel(file, record, &row);
+    return found == 0 || (found > 0 && (row.open != ROW_LOST || file_end_write(file, &row, &end)));
 }
 
 static bool insert(struct journal_file *file, const struct stamped_record *stamped,
@@ -307,9 +336,10 @@ static bool insert(struct journal_file *file, const struct stamped_record *stamp
     if (!file_run(file, FILE_INSERT)) {
         return false;
     }
-    if (sqlite3_changes(file->sqlite) > 0) { /* else there was one */
-        count_open(file, row_seal(&row));
+    if (sqlite3_changes(file->sqlite) == 0) { /* there was one */
+        return reopen(file, stamped, record);
     }
+    count_open(file, row_seal(&row));
     return true;
 }
 
@@ -329,7 +359,7 @@ static bool keep_end(struct journal_file *file, const struct stamped_record *sta
                                 .ended_after_ms = record->ended_after_ms,
                                 .settled_age_ms = stamped->age_ms};
     struct file_row row;
-    const int found = find_cancel(file, record->gen, &row);
+    const int found = find_cancel(file, record, &row);
     return found == 0 || (found > 0 && file_end_write(file, &row, &end));
 }
 

@@ -26,7 +26,8 @@ static const struct {
      "CREATE UNIQUE INDEX bulk_open ON entry(epoch, bulk) WHERE kind = 2 AND open = 1"},
     {"cancel_lost",
      "CREATE INDEX cancel_lost ON entry(settled_age_ms) WHERE kind = 1 AND open = 2"},
-    {"cancel_open", "CREATE UNIQUE INDEX cancel_open ON entry(gen) WHERE kind = 1 AND open > 0"},
+    {"cancel_open",
+     "CREATE UNIQUE INDEX cancel_open ON entry(gen, space, key) WHERE kind = 1 AND open > 0"},
     {"entry", "CREATE TABLE entry(id INTEGER PRIMARY KEY, kind INTEGER NOT NULL, "
               "epoch INTEGER NOT NULL, at_unix_ms INTEGER NOT NULL, age_ms INTEGER NOT NULL, "
               "by_arm INTEGER NOT NULL, space TEXT NOT NULL, key BLOB NOT NULL, "

@@ -99,7 +99,8 @@ struct load {
 /* A bulk cancel of a run that is long past: nobody comes back to it. */
 static bool is_past(const struct journal_file *file, const struct row *row)
 {
-    return row->record.kind == JOURNAL_BULK && row->age_ms < file_lost_since_ms(file);
+    return row->record.kind == JOURNAL_BULK && row->end.settled_age_ms != 0 &&
+           row->end.settled_age_ms < file_lost_since_ms(file);
 }
 
 static enum status load(struct journal_file *file, enum file_statement which, struct load *load,

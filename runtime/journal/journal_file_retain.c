@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The retention: entries that are too old go, and while the file is too big the oldest do, as long
- * as they are settled. What is unsettled goes by its age alone, and is counted.
+ * as they are settled. What is unsettled goes by its age alone, is counted, and stays for
+ * JOURNAL_LOST_MS whatever the bounds are: somebody may come back to it.
  *
  * A step is one small transaction. It removes at least JOURNAL_RETAIN_ROWS_MIN rows, and twice what
  * was written since the step before, so that it gains on any load; then it hands some free pages
@@ -39,49 +40,73 @@ static uint64_t oldest_ms(const struct journal_file *file)
 
 enum verdict { KEEP_ALL, SKIP, REMOVE };
 
-static enum verdict judge(const struct journal_file *file, enum row_open open, uint64_t age_ms,
-                          uint64_t oldest)
+/* `row` is FILE_OLDEST's. */
+static enum verdict judge(const struct journal_file *file, sqlite3_stmt *row, uint64_t oldest)
 {
-    if (age_ms < oldest) {
-        return REMOVE;
-    }
-    if (!file->over_size) {
+    const bool is_settled = sqlite3_column_int64(row, 1) == ROW_SETTLED;
+    const uint64_t age_ms = (uint64_t) sqlite3_column_int64(row, 3);
+    const uint64_t since_ms = (uint64_t) sqlite3_column_int64(row, 4);
+    if (age_ms >= oldest && !file->over_size) {
         return KEEP_ALL; /* and so are those behind it */
     }
-    return open == ROW_SETTLED ? REMOVE : SKIP;
+    if (is_settled) {
+        return REMOVE;
+    }
+    const uint64_t lost_since_ms = file_lost_since_ms(file);
+    return age_ms < oldest && age_ms < lost_since_ms && since_ms < lost_since_ms ? REMOVE : SKIP;
 }
 
-/* Settles some rows that `which` finds, one at a time. False where it failed. */
-static bool settle_found(struct journal_file *file, enum file_statement which, uint64_t *settled)
+/* What is written into some rows that `which` finds, one at a time, so that it does not find them again.
+ * False where it failed. */
+static bool change_found(struct journal_file *file, enum file_statement which,
+                         void (*change)(const struct journal_file *file, struct row_end *end),
+                         uint64_t *changed)
 {
     sqlite3_stmt *statement = file->statements[which];
     struct row row;
     int more = 1;
-    while (more > 0 && *settled < JOURNAL_RETAIN_ROWS_MIN) {
+    while (more > 0 && *changed < JOURNAL_RETAIN_ROWS_MIN) {
         more = file_next(file, which);
         if (more > 0) {
             const bool is_good = row_read(statement, &row);
             file_reset(file, which);
             const struct file_row before = {.id = row.id, .open = row.end.open, .seal = row.seal};
-            row.end.open = ROW_SETTLED;
+            change(file, &row.end);
             if (!is_good || !file_end_write(file, &before, &row.end)) {
                 return false;
             }
-            ++*settled;
+            ++*changed;
         }
     }
     return more >= 0;
 }
 
-/* Settles some of what nobody comes back for any more. */
-static bool settle_lost(struct journal_file *file, uint64_t *settled)
+static void settle(const struct journal_file *file, struct row_end *end)
+{
+    (void) file;
+    end->open = ROW_SETTLED;
+}
+
+/* The age at the opening is that of the end of the run before. Where this run ends before it is written,
+ * the next one writes a later one. */
+static void begin_day(const struct journal_file *file, struct row_end *end)
+{
+    end->settled_age_ms = file->age_at_open_ms == 0 ? 1 : file->age_at_open_ms;
+}
+
+/* Begins the day of what earlier runs left, and settles some of what nobody comes back for any more. */
+static bool settle_lost(struct journal_file *file, uint64_t *changed)
 {
     const sqlite3_int64 since_ms = (sqlite3_int64) file_lost_since_ms(file);
+    (void) sqlite3_bind_int64(file->statements[FILE_BULK_LEFT], 1,
+                              (sqlite3_int64) file->options.epoch);
     (void) sqlite3_bind_int64(file->statements[FILE_LOST_OLD], 1, since_ms);
     (void) sqlite3_bind_int64(file->statements[FILE_BULK_OLD], 1, since_ms);
     (void) sqlite3_bind_int64(file->statements[FILE_BULK_OLD], 2,
                               (sqlite3_int64) file->options.epoch);
-    return settle_found(file, FILE_LOST_OLD, settled) && settle_found(file, FILE_BULK_OLD, settled);
+    return change_found(file, FILE_BULK_LEFT, begin_day, changed) &&
+           change_found(file, FILE_LOST_OLD, settle, changed) &&
+           change_found(file, FILE_BULK_OLD, settle, changed);
 }
 
 /* Goes over some rows from passed_id on. False where it failed. */
@@ -99,8 +124,7 @@ static bool remove_some(struct journal_file *file, uint64_t *removed_out, bool *
         const struct file_row row = {.id = (uint64_t) sqlite3_column_int64(statement, 0),
                                      .open = (enum row_open) sqlite3_column_int64(statement, 1),
                                      .seal = (uint64_t) sqlite3_column_int64(statement, 2)};
-        const uint64_t age_ms = (uint64_t) sqlite3_column_int64(statement, 3);
-        const enum verdict verdict = judge(file, row.open, age_ms, oldest);
+        const enum verdict verdict = judge(file, statement, oldest);
         if (verdict == KEEP_ALL) {
             break;
         }
@@ -121,13 +145,13 @@ static bool remove_some(struct journal_file *file, uint64_t *removed_out, bool *
 /* Within the transaction; what it has done is told even where nothing of it is to be written. */
 static bool step_within(struct journal_file *file, uint64_t *changed_out, bool *more_out)
 {
-    uint64_t settled = 0;
+    uint64_t changed = 0;
     uint64_t removed = 0;
-    if (!settle_lost(file, &settled) || !remove_some(file, &removed, more_out)) {
+    if (!settle_lost(file, &changed) || !remove_some(file, &removed, more_out)) {
         return false;
     }
-    *changed_out = settled + removed;
-    *more_out = *more_out || settled >= JOURNAL_RETAIN_ROWS_MIN;
+    *changed_out = changed + removed;
+    *more_out = *more_out || changed >= JOURNAL_RETAIN_ROWS_MIN;
     return true;
 }
 

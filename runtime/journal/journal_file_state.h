@@ -37,6 +37,7 @@ enum file_statement {
     FILE_OPEN_CANCELS,
     FILE_OPEN_BULKS,
     FILE_OPEN_ARMS,
+    FILE_BULK_LEFT,
     FILE_BULK_OLD,
     FILE_LOST_CANCELS,
     FILE_LOST_OLD,
@@ -130,8 +131,8 @@ MUST_CHECK bool file_end_write(struct journal_file *file, const struct file_row 
 
 MUST_CHECK bool file_delete(struct journal_file *file, const struct file_row *row);
 
-/* Ends recorded, and bulk cancels of earlier runs begun, before this age of the journal are not given
- * back any more. */
+/* Ends recorded, and runs that ended with bulk cancels unsettled, before this age of the journal: what is
+ * left of them is not given back any more. */
 uint64_t file_lost_since_ms(const struct journal_file *file);
 
 /* Around what is written: begin makes file->next, commit writes it, rollback leaves everything as

@@ -33,8 +33,11 @@ struct row_end {
     bool delivered;
     uint64_t delivered_after_ms;
     uint64_t ended_after_ms;
-    uint64_t requested;      /* a bulk's */
-    uint64_t settled_age_ms; /* the journal's age when its end, or its use, was recorded */
+    uint64_t requested; /* a bulk's */
+    /* The journal's age when its end, or its use, was recorded. Of one that is open: from when on its
+     * owners may still come back (a bulk's: the end of its run; a cancel's that was lost in between: its
+     * return), or 0. */
+    uint64_t settled_age_ms;
 };
 
 struct row {

@@ -46,12 +46,11 @@ static uint32_t first_cause(struct request *q, uint32_t index, const struct op *
     struct registry *r = q->r;
     struct operation *operation = operation_at(r, index);
     uint64_t previous = op->as.store.previous_session;
-    uint32_t cause = shared(r, recovered_cause(r, operation->gen));
-    if (cause != 0) {
-        operation->journaled = journal_is_there(r); /* an earlier run did */
-        return cause;
-    }
-    cause = shared(r, bulk_cause_for(r, index, previous, true));
+    /* Where the journal cannot take more, what it had before the restart and what the owner brings, who
+     * will bring it again, has to do. */
+    operation->journaled = journal_is_full(r);
+    uint32_t cause = shared(r, recovered_cause(r, index));
+    cause = cause != 0 ? cause : shared(r, bulk_cause_for(r, index, previous, true));
     cause = cause != 0 ? cause : keep_brought(r, op);
     cause = cause != 0 ? cause : shared(r, bulk_cause_for(r, index, previous, false));
     uint32_t armed = key_at(r, operation->key)->armed;
@@ -104,7 +103,8 @@ static void supersede_older(struct request *q, uint32_t key)
 static void tell_adopted(struct request *q, uint32_t index)
 {
     const struct operation *operation = operation_at(q->r, index);
-    if (operation->cause != 0 && cause_at(q->r, operation->cause)->bulk == 0) {
+    if (operation->cause != 0 && cause_at(q->r, operation->cause)->bulk == 0 &&
+        !journal_is_full(q->r)) {
         journal_cancel(q->r, index); /* it is told of, whatever it was cancelled by */
     }
     struct result result = {.answer = ANSWER_ADOPTED,
@@ -134,7 +134,7 @@ static void make(struct request *q, const struct op *op)
     }
     drop_arm(r, index);
     cause_give(r, cause);
-    recovered_take(r, op->gen);
+    recovered_take(r, index);
     tree_adopted(r, index);
     supersede_older(q, key);
     r->counters.adopted++;
@@ -199,8 +199,8 @@ void serve_adopt(struct request *q, const struct op *op)
         adopt_known(q, found.operation, op);
         return;
     }
-    /* It may be there under another key, which is not the one that it has. */
-    uint32_t elsewhere = hash_index_first(&r->operations_by_gen, op->gen);
+    /* It may be there under another key of the namespace, which is not the one that it has. */
+    uint32_t elsewhere = operation_in_space(r, q->space, op->gen);
     if (elsewhere != 0 && operation_at(r, elsewhere)->state != STATE_ENDED) {
         found = (struct found){.answer = ANSWER_NOT_FOUND};
     }

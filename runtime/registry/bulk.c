@@ -129,6 +129,12 @@ void bulk_parked_gone(struct registry *r, uint32_t index)
     settle(r, index);
 }
 
+static void lasts(struct registry *r, uint32_t index)
+{
+    bulk_at(r, index)->lasting = true;
+    r->covers_count++;
+}
+
 /* Whether one of this recovery time covers the same: then another need not last. */
 static bool is_covered(const struct registry *r, const struct bulk *bulk)
 {
@@ -148,7 +154,9 @@ uint32_t bulk_start(struct request *q, const struct journal_record *selector,
 {
     struct registry *r = q->r;
     uint32_t index = make(r, selector, cause_keep(r, cause));
-    bulk_at(r, index)->lasting = is_recovering(r) && !is_covered(r, bulk_at(r, index));
+    if (is_recovering(r) && !is_covered(r, bulk_at(r, index))) {
+        lasts(r, index);
+    }
     r->counters.bulks++;
     journal_bulk(r, index);
     bulk_run(r, index);
@@ -158,7 +166,7 @@ uint32_t bulk_start(struct request *q, const struct journal_record *selector,
 uint32_t bulk_cover(struct request *q, uint32_t key, uint64_t after_gen, uint32_t cause)
 {
     struct registry *r = q->r;
-    if (r->bulks.count == r->bulks.capacity) {
+    if (covers_are_full(r)) {
         return 0;
     }
     struct journal_record selector = {.scope = BULK_KEY,
@@ -168,16 +176,14 @@ uint32_t bulk_cover(struct request *q, uint32_t key, uint64_t after_gen, uint32_
                                       .after_gen = after_gen};
     cause_at(r, cause)->references++;
     uint32_t index = make(r, &selector, cause);
-    bulk_at(r, index)->lasting = true;
+    lasts(r, index);
     journal_bulk(r, index);
     return index;
 }
 
-const char *bulk_full(const struct registry *r, const struct journal_record *selector)
+/* What naming its target would need. */
+static const char *target_full(const struct registry *r, const struct journal_record *selector)
 {
-    if (r->bulks.count == r->bulks.capacity) {
-        return "bulks";
-    }
     if (selector->scope == BULK_DAEMON) {
         return NULL;
     }
@@ -195,6 +201,20 @@ const char *bulk_full(const struct registry *r, const struct journal_record *sel
         return "labels";
     }
     return byte_heap_has_room(&r->bytes, selector->label.size) ? NULL : "bytes";
+}
+
+bool covers_are_full(const struct registry *r)
+{
+    return r->covers_count >= r->limits.covers || r->bulks.count == r->bulks.capacity;
+}
+
+const char *bulk_full(const struct registry *r, const struct journal_record *selector)
+{
+    if (r->bulks.count - r->covers_count >= r->limits.bulks ||
+        r->bulks.count == r->bulks.capacity) {
+        return "bulks";
+    }
+    return is_recovering(r) && covers_are_full(r) ? "covers" : target_full(r, selector);
 }
 
 /* At the bound, one of the same target takes it in: no cancel is forgotten, though for some gens the
@@ -222,11 +242,11 @@ bool bulk_recover(struct registry *r, const struct journal_record *record)
     if (record->scope >= BULK_SCOPE_END) {
         return false;
     }
-    if (bulk_full(r, record) != NULL) {
+    if (r->bulks.count == r->bulks.capacity || target_full(r, record) != NULL) {
         return merge(r, record);
     }
     uint32_t index = make(r, record, cause_keep(r, &record->cause));
-    bulk_at(r, index)->lasting = true;
+    lasts(r, index);
     bulk_at(r, index)->recovered = true;
     return true;
 }
@@ -323,14 +343,17 @@ void check_bulks(const struct registry *r)
 {
     uint32_t findable = 0;
     uint32_t running = 0;
+    uint32_t lasting = 0;
     uint32_t end = slab_end(&r->bulks);
     for (uint32_t i = 1; i < end; i++) {
         if (slab_is_live(&r->bulks, i)) {
             check_bulk(r, i);
+            lasting += bulk_at(r, i)->lasting;
             findable += bulk_at(r, i)->running || bulk_at(r, i)->lasting;
             running += bulk_at(r, i)->running;
         }
     }
+    ASSERT(lasting == r->covers_count);
     ASSERT(findable == r->bulks_by_target.count);
     ASSERT(running == r->running.count + r->bulks_waiting.count);
     hash_index_check(&r->bulks_by_target);

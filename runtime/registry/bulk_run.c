@@ -86,8 +86,7 @@ static bool is_live(const struct operation *operation)
     return operation->state == STATE_LIVE || operation->state == STATE_CANCELLING;
 }
 
-/* Whether an operation of the chain is meant: a session's may be in other namespaces, which only its
- * drain is about. */
+/* Whether an operation of the chain is meant: a session's may be in other namespaces. */
 static bool is_meant(const struct registry *r, const struct bulk *bulk,
                      const struct operation *operation)
 {
@@ -98,7 +97,7 @@ static bool is_meant(const struct registry *r, const struct bulk *bulk,
         return true;
     }
     return operation->owner != 0 && session_at(r, operation->owner)->number == bulk->owner &&
-           (bulk->drains || key_at(r, operation->key)->space == bulk->space);
+           key_at(r, operation->key)->space == bulk->space;
 }
 
 static void note(struct bulk *bulk, uint64_t gen, enum answer answer)

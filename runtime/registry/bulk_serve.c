@@ -17,7 +17,8 @@ static size_t describe_results(struct registry *r, const struct bulk *bulk)
 {
     for (uint32_t i = 0; i < bulk->results_count; i++) {
         uint64_t gen = bulk->results[i].gen;
-        uint32_t operation = hash_index_first(&r->operations_by_gen, gen);
+        uint32_t operation = bulk->space != 0 ? operation_in_space(r, bulk->space, gen)
+                                              : hash_index_first(&r->operations_by_gen, gen);
         r->gens[i] = (struct gen_result){
             .gen = gen, .answer = (enum answer) bulk->results[i].answer, .level = LEVEL_RECORDED};
         if (operation != 0) {
@@ -112,7 +113,7 @@ void serve_bulk(struct request *q, const struct op *op)
     }
     const char *full = journal_is_full(r) ? "journal" : bulk_full(r, &selector);
     struct cause cause = cancel_cause(q, op);
-    if (full != NULL && is_recovering(r) && r->bulks.count == r->bulks.capacity) {
+    if (full != NULL && is_recovering(r) && covers_are_full(r)) {
         request_recovering(q);
     } else if (full != NULL) {
         request_full(q, full);

@@ -11,9 +11,11 @@
 /* Bytes that a cancel's answer takes at most, by the number of its gens. */
 #define ANSWER_BYTES(gens) (128 + 40 * (gens))
 
-static struct result describe_ended(const struct registry *r, uint32_t index)
+static struct result describe_ended(struct request *q, uint32_t index)
 {
+    const struct registry *r = q->r;
     const struct operation *operation = operation_at(r, index);
+    request_told(q, operation->cause);
     bool lost = operation->outcome == OUTCOME_OWNER_LOST;
     return (struct result){
         .answer = lost ? ANSWER_OWNER_LOST : ANSWER_FINISHED,
@@ -188,7 +190,7 @@ static void cancel_live(struct request *q, const struct op *op, uint32_t key, si
         request_full(q, "journal");
         return;
     }
-    if (op->gen == 0 && is_recovering(r) && r->bulks.count == r->bulks.capacity &&
+    if (op->gen == 0 && is_recovering(r) && covers_are_full(r) &&
         !is_covered(r, key, op->as.cancel.after_gen)) {
         request_recovering(q);
         return;
@@ -292,7 +294,7 @@ static void cancel_of_gen(struct request *q, const struct op *op)
         return;
     }
     if (operation_at(q->r, found.operation)->state == STATE_ENDED) {
-        struct result result = describe_ended(q->r, found.operation);
+        struct result result = describe_ended(q, found.operation);
         request_tell(q, &result);
         return;
     }
@@ -322,7 +324,7 @@ void serve_cancel(struct request *q, const struct op *op)
     if (count > 0) {
         cancel_live(q, op, key, count);
     } else if (ended != 0 && operation_at(r, ended)->gen > after) {
-        struct result result = describe_ended(r, ended);
+        struct result result = describe_ended(q, ended);
         request_tell(q, &result);
     } else if (is_recovering(r)) {
         request_recovering(q);

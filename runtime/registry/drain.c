@@ -20,6 +20,13 @@ static uint32_t *cause_slot(struct registry *r, uint32_t space, uint64_t owner)
     return space != 0 ? &space_at(r, space)->drain_cause : &r->drain_cause;
 }
 
+/* A session's drain is about its own namespace: its asker may have no right to any other. */
+uint32_t drain_cause_of_session(const struct registry *r, uint32_t space, uint32_t session)
+{
+    bool own = session != 0 && session_at(r, session)->space == space;
+    return own ? session_at(r, session)->drain_cause : 0;
+}
+
 uint32_t drain_cause_of(const struct registry *r, uint32_t space, uint32_t session)
 {
     if (r->drain_cause != 0) {
@@ -28,7 +35,7 @@ uint32_t drain_cause_of(const struct registry *r, uint32_t space, uint32_t sessi
     if (space != 0 && space_at(r, space)->drain_cause != 0) {
         return space_at(r, space)->drain_cause;
     }
-    return session == 0 ? 0 : session_at(r, session)->drain_cause;
+    return drain_cause_of_session(r, space, session);
 }
 
 /* A session that may be drained in this namespace: one of its own. */
@@ -96,8 +103,10 @@ static void list_left(struct registry *r, uint32_t space, uint64_t owner, struct
                                 : session_at(r, session)->operations.first;
     for (uint32_t looks = 0;
          i != 0 && looks < PAGE_SCAN_MAX && result->gens_count < BULK_RESULTS_MAX; looks++) {
-        add_left(r, i, result);
         const struct operation *operation = operation_at(r, i);
+        if (key_at(r, operation->key)->space == space) {
+            add_left(r, i, result);
+        }
         i = owner == 0 ? operation->of_space.next : operation->of_owner.next;
     }
 }
@@ -151,13 +160,11 @@ void drain_session_gone(struct registry *r, uint32_t session)
 {
     cause_give(r, session_at(r, session)->drain_cause);
     session_at(r, session)->drain_cause = 0;
-    r->drains_due = true; /* whoever waits for it is answered from there */
 }
 
 static bool is_over(const struct registry *r, const struct drain *drain)
 {
-    bool gone = drain->owner != 0 && session_find(r, drain->owner) == 0;
-    return gone || (drain->bulk == 0 && is_empty(r, drain->space, drain->owner));
+    return drain->bulk == 0 && is_empty(r, drain->space, drain->owner);
 }
 
 /* Looks at each once; those looked at go to the end, so that the next call goes on with the others. */
@@ -266,7 +273,7 @@ void serve_drain(struct request *q, const struct op *op)
         return;
     }
     const char *full = journal_is_full(r) ? "journal" : bulk_full(r, &selector);
-    if (full != NULL && is_recovering(r) && r->bulks.count == r->bulks.capacity) {
+    if (full != NULL && is_recovering(r) && covers_are_full(r)) {
         request_recovering(q);
         return;
     }

@@ -13,6 +13,7 @@ uint32_t find_live(struct request *q, const struct op *op)
     if (operation->state != STATE_ENDED) {
         return found.operation;
     }
+    request_told(q, operation->cause);
     struct result result = {
         .answer = ANSWER_ENDED,
         .gen = operation->gen,
@@ -31,6 +32,7 @@ void serve_delete(struct request *q, const struct op *op)
     }
     const struct operation *operation = operation_at(q->r, index);
     bool by_owner = operation->owner == q->session;
+    request_told(q, operation->cause);
     struct result result = {
         .answer = ANSWER_DELETED,
         .gen = operation->gen,
@@ -56,6 +58,7 @@ void serve_touch(struct request *q, const struct op *op)
         return;
     }
     bool cancelling = operation->state == STATE_CANCELLING;
+    request_told(q, operation->cause);
     struct result result = {
         .answer = cancelling ? ANSWER_CANCELLING : ANSWER_TOUCHED,
         .gen = operation->gen,

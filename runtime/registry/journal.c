@@ -18,9 +18,22 @@ static void give(struct registry *r, const struct journal_record *record)
     }
 }
 
+/* One that answers wait for: whoever tells of the cause. */
+static void give_of(struct registry *r, uint32_t cause, const struct journal_record *record)
+{
+    give(r, record);
+    cause_at(r, cause)->journal_number = r->journal_number;
+}
+
 bool journal_is_there(const struct registry *r)
 {
     return r->port.journal != NULL;
+}
+
+bool journal_is_behind(const struct registry *r)
+{
+    return r->port.journal != NULL && !r->journal_failed &&
+           r->port.journal_pending(r->port.context) >= r->limits.journal_bytes;
 }
 
 bool journal_is_full(const struct registry *r)
@@ -28,9 +41,8 @@ bool journal_is_full(const struct registry *r)
     if (r->port.journal == NULL) {
         return false;
     }
-    return r->journal_failed || r->held.count == r->held.capacity ||
-           r->port.journal_pending(r->port.context) + r->held_bytes.bytes >=
-               r->limits.journal_bytes;
+    return r->journal_failed || journal_is_behind(r) || r->held.count == r->held.capacity ||
+           !byte_heap_has_room(&r->held_bytes, FRAME_BYTES_MAX);
 }
 
 /* ---- records ---- */
@@ -42,7 +54,8 @@ void journal_cancel(struct registry *r, uint32_t index)
         return;
     }
     operation->journaled = true;
-    give(r, &(struct journal_record){.kind = JOURNAL_CANCEL,
+    give_of(r, operation->cause,
+            &(struct journal_record){.kind = JOURNAL_CANCEL,
                                      .space = space_name(r, key_at(r, operation->key)->space),
                                      .key = key_name(r, operation->key),
                                      .gen = operation->gen,
@@ -56,6 +69,8 @@ void journal_end(struct registry *r, uint32_t index, bool by_owner)
         return;
     }
     struct journal_record record = {.kind = JOURNAL_END,
+                                    .space = space_name(r, key_at(r, operation->key)->space),
+                                    .key = key_name(r, operation->key),
                                     .gen = operation->gen,
                                     .outcome = (enum outcome) operation->outcome,
                                     .by_owner = by_owner,
@@ -82,7 +97,7 @@ void journal_arm(struct registry *r, uint32_t index, uint64_t ttl_ms)
 {
     struct journal_record record = of_arm(r, index, JOURNAL_ARM);
     record.ttl_ms = ttl_ms;
-    give(r, &record);
+    give_of(r, armed_at(r, index)->cause, &record);
 }
 
 void journal_arm_used(struct registry *r, uint32_t index, uint32_t operation)
@@ -90,7 +105,7 @@ void journal_arm_used(struct registry *r, uint32_t index, uint32_t operation)
     struct journal_record record = of_arm(r, index, JOURNAL_ARM_USED);
     record.gen = operation_at(r, operation)->gen;
     operation_at(r, operation)->journaled = r->port.journal != NULL;
-    give(r, &record);
+    give_of(r, armed_at(r, index)->cause, &record);
 }
 
 void journal_arm_gone(struct registry *r, uint32_t index)
@@ -102,7 +117,8 @@ void journal_arm_gone(struct registry *r, uint32_t index)
 void journal_bulk(struct registry *r, uint32_t index)
 {
     const struct bulk *bulk = bulk_at(r, index);
-    give(r, &(struct journal_record){
+    give_of(r, bulk->cause,
+            &(struct journal_record){
                 .kind = JOURNAL_BULK,
                 .space = bulk->key != 0 ? space_name(r, key_at(r, bulk->key)->space)
                                         : space_name(r, bulk->space),

@@ -12,7 +12,7 @@
 
 enum journal_kind {
     JOURNAL_CANCEL, /* space, key, gen, cause */
-    JOURNAL_END, /* gen, outcome, by_owner, delivered..., ended_after_ms: of one in CANCEL or ARM_USED */
+    JOURNAL_END, /* space, key, gen, outcome, by_owner, delivered..., ended_after_ms: of one in CANCEL or ARM_USED */
     JOURNAL_BULK,         /* bulk, space, scope and its name, fence, after_gen, cause */
     JOURNAL_BULK_DONE,    /* bulk, requested: every operation that it covers was reached */
     JOURNAL_BULK_SETTLED, /* bulk: and every one has ended */

@@ -45,8 +45,10 @@ static void acknowledge(struct request *q, const struct notice_ack *ack)
 {
     struct registry *r = q->r;
     uint32_t index = hash_index_first(&r->operations_by_gen, ack->gen);
-    if (index == 0 || operation_at(r, index)->owner != q->session ||
-        (ack->kind != NOTICE_CANCEL && ack->kind != NOTICE_ENDED) ||
+    while (index != 0 && operation_at(r, index)->owner != q->session) {
+        index = hash_index_next(&r->operations_by_gen, index);
+    }
+    if (index == 0 || (ack->kind != NOTICE_CANCEL && ack->kind != NOTICE_ENDED) ||
         operation_at(r, index)->notices[ack->kind] == 0) {
         return;
     }

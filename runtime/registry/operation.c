@@ -85,6 +85,16 @@ uint32_t operation_make(struct registry *r, uint32_t key, uint32_t owner)
     return operation_make_of(r, key, owner, gen);
 }
 
+/* By its owner: how many it has that live in its own namespace. */
+static void count_live(struct registry *r, uint32_t index, int change)
+{
+    const struct operation *operation = operation_at(r, index);
+    struct session *owner = operation->owner == 0 ? NULL : session_at(r, operation->owner);
+    if (owner != NULL && key_at(r, operation->key)->space == owner->space) {
+        owner->live += (uint32_t) change;
+    }
+}
+
 uint32_t operation_make_of(struct registry *r, uint32_t key, uint32_t owner, uint64_t gen)
 {
     uint32_t index = slab_take(&r->operations);
@@ -105,15 +115,29 @@ uint32_t operation_make_of(struct registry *r, uint32_t key, uint32_t owner, uin
     }
     set_state(r, index, STATE_LIVE);
     count(r, operation, index);
-    session_at(r, owner)->live++;
+    count_live(r, index, 1);
     watch_note(r, index);
     return index;
 }
 
+/* A gen is given out once; but one of an earlier run is whatever its adopter says, so that there may be
+ * one of the same number in another namespace. */
 uint32_t operation_find(const struct registry *r, uint32_t key, uint64_t gen)
 {
     uint32_t index = hash_index_first(&r->operations_by_gen, gen);
-    return index != 0 && operation_at(r, index)->key == key ? index : 0;
+    while (index != 0 && operation_at(r, index)->key != key) {
+        index = hash_index_next(&r->operations_by_gen, index);
+    }
+    return index;
+}
+
+uint32_t operation_in_space(const struct registry *r, uint32_t space, uint64_t gen)
+{
+    uint32_t index = hash_index_first(&r->operations_by_gen, gen);
+    while (index != 0 && key_at(r, operation_at(r, index)->key)->space != space) {
+        index = hash_index_next(&r->operations_by_gen, index);
+    }
+    return index;
 }
 
 void operation_ttl_set(struct registry *r, uint32_t index, uint64_t ttl_ms)
@@ -134,17 +158,27 @@ void operation_ttl_replan(struct registry *r, uint32_t index)
     }
 }
 
-/* A bulk cancel has a record of its own, and a descendant's follows from its ancestor's. What nobody
- * asked for is left out while the journal is behind: a million ttls may end at once, and a cancel that
- * meets such an operation records it. */
+/* A bulk cancel has a record of its own; but one of an earlier run may be settled before this operation
+ * has ended. What nobody asked for is left out while the journal is behind or fails: a million ttls may
+ * end at once, and a cancel that meets such an operation records it. */
 static void record_cancel(struct registry *r, uint32_t index)
 {
     const struct kept_cause *cause = cause_at(r, operation_at(r, index)->cause);
-    bool unasked =
-        cause->code == CAUSE_SUPERSEDED || (cause->code == CAUSE_DEADLINE && cause->peer.size == 0);
+    bool unasked = cause->code == CAUSE_SUPERSEDED || cause->code == CAUSE_PARENT ||
+                   (cause->code == CAUSE_DEADLINE && cause->peer.size == 0);
     if (cause->bulk != 0) {
         bulk_counts(r, cause->bulk, index);
-    } else if (cause->code != CAUSE_PARENT && !(unasked && journal_is_full(r))) {
+    }
+    if (cause->bulk == 0 ? !(unasked && journal_is_full(r)) : bulk_at(r, cause->bulk)->recovered) {
+        journal_cancel(r, index);
+    }
+}
+
+/* Of what was cancelled by a bulk: from now on the bulk's record does not stand for it. */
+static void record_bulk_cancel(struct registry *r, uint32_t index)
+{
+    uint32_t cause = operation_at(r, index)->cause;
+    if (cause != 0 && cause_at(r, cause)->bulk != 0 && !journal_is_full(r)) {
         journal_cancel(r, index);
     }
 }
@@ -187,9 +221,7 @@ void operation_end(struct registry *r, uint32_t index, enum outcome outcome, boo
     chain_remove(OF_KEY(r), &key_at(r, operation->key)->live, index);
     bulk_passes(r, index, BULK_SPACE);
     chain_remove(OF_SPACE(r), &space_at(r, key_at(r, operation->key)->space)->live, index);
-    if (operation->owner != 0) {
-        session_at(r, operation->owner)->live--;
-    }
+    count_live(r, index, -1);
     unacknowledged_remove(r, index);
     set_state(r, index, STATE_ENDED);
     operation->outcome = (uint8_t) outcome;
@@ -201,6 +233,9 @@ void operation_end(struct registry *r, uint32_t index, enum outcome outcome, boo
         }
         operation->level = LEVEL_STOPPED;
         r->counters.cancels_stopped++;
+    }
+    if (!by_owner) {
+        record_bulk_cancel(r, index); /* the owner may come back after the bulk is settled */
     }
     journal_end(r, index, by_owner);
     watch_note(r, index);
@@ -232,13 +267,18 @@ void operation_lose_owner(struct registry *r, uint32_t index)
         operation_end(r, index, OUTCOME_OWNER_LOST, false);
         return;
     }
+    record_bulk_cancel(r, index); /* a bulk of its session would not find it again */
     notice_drop(r, index, NOTICE_CANCEL);
     bulk_passes(r, index, BULK_OWNER);
     chain_remove(OF_OWNER(r), &session_at(r, operation->owner)->operations, index);
-    session_at(r, operation->owner)->live--;
+    count_live(r, index, -1);
+    uint32_t cause = drain_cause_of_session(r, key_at(r, operation->key)->space, operation->owner);
     operation->owner = 0;
     r->drains_due = true;
     operation_settle(r, index);
+    if (operation->state == STATE_LIVE && cause != 0) {
+        operation_cancel(r, index, cause); /* which the drain of its owner had not reached yet */
+    }
 }
 
 void operation_own(struct registry *r, uint32_t index, uint32_t session)
@@ -247,7 +287,7 @@ void operation_own(struct registry *r, uint32_t index, uint32_t session)
     ASSERT(operation->owner == 0 && operation->state != STATE_ENDED);
     operation->owner = session;
     chain_append(OF_OWNER(r), &session_at(r, session)->operations, index);
-    session_at(r, session)->live++;
+    count_live(r, index, 1);
     if (operation->state == STATE_CANCELLING) {
         if (cause_at(r, operation->cause)->bulk != 0) {
             bulk_records(r, cause_at(r, operation->cause)->bulk, index);

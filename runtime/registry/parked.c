@@ -149,13 +149,14 @@ static struct bytes make_reply(struct registry *r, const struct parked *parked,
     return bytes_of(r->late_reply, used);
 }
 
-void parked_answer(struct registry *r, uint32_t index, const struct result *result)
+static void answer_after(struct registry *r, uint32_t index, const struct result *result,
+                         uint64_t journal_number)
 {
     struct parked *parked = parked_at(r, index);
     struct bytes reply = make_reply(r, parked, NULL, result);
     struct reply_to to = parked->to;
     struct outgoing out = {.to = &to, .head = head_of(parked), .reply = reply};
-    out.journal_number = result_tells(result) ? r->journal_number : 0;
+    out.journal_number = journal_number;
     if ((parked->kind == OP_CANCEL || parked->kind == OP_DRAIN) && parked->remembered != 0) {
         remembered_set(r, parked->remembered, reply);
         remembered_at(r, parked->remembered)->journal_number = out.journal_number;
@@ -163,6 +164,21 @@ void parked_answer(struct registry *r, uint32_t index, const struct result *resu
     }
     parked_free(r, index);
     reply_send(r, &out);
+}
+
+void parked_answer(struct registry *r, uint32_t index, const struct result *result)
+{
+    answer_after(r, index, result, result_tells(result) ? r->journal_number : 0);
+}
+
+/* A wait tells of one operation's cancel alone. */
+static void wait_answer(struct registry *r, uint32_t index)
+{
+    uint32_t operation = tie_at(r, parked_at(r, index)->ties)->operation;
+    uint32_t cause = operation_at(r, operation)->cause;
+    struct result result;
+    wait_describe(r, operation, (enum until) parked_at(r, index)->until, &result);
+    answer_after(r, index, &result, cause == 0 ? 0 : cause_at(r, cause)->journal_number);
 }
 
 void parked_refuse(struct registry *r, uint32_t index, enum error_code code)
@@ -198,8 +214,8 @@ static void decide(struct registry *r, uint32_t index)
     struct result result;
     switch (parked->kind) {
     case OP_WAIT:
-        wait_describe(r, tie_at(r, parked->ties)->operation, (enum until) parked->until, &result);
-        break;
+        wait_answer(r, index);
+        return;
     case OP_CANCEL:
         cancel_describe(r, index, &result);
         break;

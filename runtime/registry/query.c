@@ -15,6 +15,7 @@ void serve_get(struct request *q, const struct op *op)
         return;
     }
     struct operation_info info = operation_describe(q->r, found.operation);
+    request_told(q, operation_at(q->r, found.operation)->cause);
     request_tell(q, &(struct result){.answer = ANSWER_FOUND,
                                      .gen = info.gen,
                                      .operations = &info,
@@ -76,15 +77,19 @@ static void list_by_place(struct request *q, const struct op *op, struct result 
     uint64_t scan_end = i + PAGE_SCAN_MAX;
     size_t room = page_room(q->room - q->used);
     for (; i < end && i < scan_end && page->operations_count < items_max_of(op); i++) {
-        if (slab_is_live(&r->operations, (uint32_t) i) && matches(q, op, (uint32_t) i) &&
-            !page_add(r, page, &room, (uint32_t) i)) {
+        if (!slab_is_live(&r->operations, (uint32_t) i) || !matches(q, op, (uint32_t) i)) {
+            continue;
+        }
+        if (!page_add(r, page, &room, (uint32_t) i)) {
             break;
         }
+        request_told(q, operation_at(r, (uint32_t) i)->cause);
     }
     page->next_cursor = i < end ? i : 0;
 }
 
-/* A page that is in some order: its operations are found along a chain, then sorted. */
+/* A page that is in some order: its operations are found along a chain, then sorted. The chain may be
+ * longer than one look, so that there may be others, whatever was found: `more`. */
 struct ordered {
     uint64_t rank;
     uint32_t operation;
@@ -98,7 +103,8 @@ static int compare(const void *left, const void *right)
 }
 
 /* The chain of the namespace has adopted ones in front, as they came. */
-static size_t find_oldest(const struct request *q, const struct op *op, struct ordered *found)
+static size_t find_oldest(const struct request *q, const struct op *op, struct ordered *found,
+                          bool *more)
 {
     const struct registry *r = q->r;
     uint32_t i = q->space == 0 ? 0 : space_at(r, q->space)->live.first;
@@ -109,37 +115,43 @@ static size_t find_oldest(const struct request *q, const struct op *op, struct o
         }
         i = operation_at(r, i)->of_space.next;
     }
+    *more = i != 0;
     qsort(found, count, sizeof *found, compare);
     return count;
 }
 
 /* These stand in the order of their cancels. */
 static size_t find_unacknowledged(const struct request *q, const struct op *op,
-                                  struct ordered *found)
+                                  struct ordered *found, bool *more)
 {
     const struct registry *r = q->r;
-    uint32_t i = q->space == 0 ? 0 : r->unacknowledged.first;
+    uint32_t i = q->space == 0 ? 0 : space_at(r, q->space)->unacknowledged.first;
     size_t count = 0;
     for (size_t looks = 0; i != 0 && looks < PAGE_SCAN_MAX; looks++) {
         if (matches(q, op, i)) {
             found[count++] = (struct ordered){0, i};
         }
-        i = operation_at(r, i)->of_unacknowledged.next;
+        i = operation_at(r, i)->of_space_unacknowledged.next;
     }
+    *more = i != 0;
     return count;
 }
 
 static void list_in_order(struct request *q, const struct op *op, struct result *page)
 {
     struct ordered found[PAGE_SCAN_MAX];
-    size_t count = op->as.list.order == LIST_ORDER_OLDEST ? find_oldest(q, op, found)
-                                                          : find_unacknowledged(q, op, found);
+    bool more = false;
+    size_t count = op->as.list.order == LIST_ORDER_OLDEST
+                       ? find_oldest(q, op, found, &more)
+                       : find_unacknowledged(q, op, found, &more);
     size_t room = page_room(q->room - q->used);
-    for (size_t i = 0; i < count && page->operations_count < items_max_of(op); i++) {
-        if (!page_add(q->r, page, &room, found[i].operation)) {
-            return;
-        }
+    size_t i = 0;
+    while (i < count && page->operations_count < items_max_of(op) &&
+           page_add(q->r, page, &room, found[i].operation)) {
+        request_told(q, operation_at(q->r, found[i].operation)->cause);
+        i++;
     }
+    page->more = more || i < count;
 }
 
 void serve_list(struct request *q, const struct op *op)

@@ -73,14 +73,15 @@ struct space {
     uint32_t references; /* keys, sessions, labels, bulks, watchers, a drain */
     uint32_t operations; /* counted against the limit */
     struct space_limits limits;
-    struct chain_ends live;     /* operations: those adopted first, then by gen */
-    struct chain_ends bulks;    /* but those of a key */
-    struct chain_ends watchers; /* parked */
-    struct chain of_watched;    /* while watch_due */
-    uint64_t revision;          /* of its last event, or a higher one that was none of its own */
-    uint64_t watch_news;        /* while watch_due: of the first event that watchers do not know */
-    uint32_t watch_at;          /* while watch_due: the watcher to look at next */
-    uint32_t drain_cause;       /* while it is drained; 0: it is not */
+    struct chain_ends live;           /* operations: those adopted first, then by gen */
+    struct chain_ends unacknowledged; /* operations, in the order of their cancel */
+    struct chain_ends bulks;          /* but those of a key */
+    struct chain_ends watchers;       /* parked */
+    struct chain of_watched;          /* while watch_due */
+    uint64_t revision;    /* of its last event, or a higher one that was none of its own */
+    uint64_t watch_news;  /* while watch_due: of the first event that watchers do not know */
+    uint32_t watch_at;    /* while watch_due: the watcher to look at next */
+    uint32_t drain_cause; /* while it is drained; 0: it is not */
     bool watch_due;
     uint32_t states[STATE_END];
     uint32_t name_size;
@@ -104,7 +105,8 @@ struct kept_cause {
     struct kept_bytes text;
     struct kept_bytes actor;
     struct kept_bytes peer;
-    uint32_t bulk; /* the one that it is of; 0: none */
+    uint64_t journal_number; /* the last record given that has it; 0: none */
+    uint32_t bulk;           /* the one that it is of; 0: none */
 };
 
 struct label {
@@ -176,6 +178,8 @@ struct drain {
 struct recovered {
     struct hash_link by_gen;
     uint64_t gen;
+    uint64_t space_hash; /* keyed */
+    uint64_t key_hash;
     uint32_t cause;
 };
 
@@ -199,8 +203,9 @@ struct operation {
     struct hash_link by_parent;     /* while awaiting: by the gen that is waited for */
     struct chain of_space;          /* while live */
     struct chain of_unacknowledged; /* while CANCELLING and not DELIVERED */
-    struct chain of_parent;         /* while parent is not 0: among its children */
-    struct chain of_ban;            /* while banning */
+    struct chain of_space_unacknowledged;
+    struct chain of_parent; /* while parent is not 0: among its children */
+    struct chain of_ban;    /* while banning */
     struct chain_ends children;
     uint64_t
         ban_number;     /* while banning: when that began, among all cancels and ends: see tree.c */
@@ -267,7 +272,7 @@ struct session {
     struct chain_ends operations;
     struct chain_ends notices;
     struct chain_ends parked;
-    uint32_t live;        /* of its operations */
+    uint32_t live;        /* of its operations, those of its own namespace: see drain.c */
     uint64_t ban_number;  /* while dying: when that began: see tree.c */
     uint32_t drain_cause; /* while it is drained; 0: it is not */
     struct principal principal;
@@ -384,8 +389,8 @@ struct counters {
     uint64_t watch_events;
     uint64_t held;
     uint64_t held_refused;
-    uint64_t limits_reached[LIMITS_COUNT]; /* by row of limits.h */
-    uint64_t limits_reached_others;        /* gens_of_key, finished_memory, journal, ... */
+    uint64_t limits_reached[LIMITS_COUNT];    /* by row of limits.h */
+    uint64_t limits_reached_others;           /* gens_of_key, finished_memory, journal, ... */
     uint64_t delivered_ms[HISTOGRAM_BUCKETS]; /* REQUESTED to DELIVERED: see stats.c */
     uint64_t stopped_ms[HISTOGRAM_BUCKETS];   /* DELIVERED to STOPPED */
 };

@@ -37,20 +37,46 @@ void recovery_expire(struct registry *r, uint64_t now_ms)
 
 /* ---- cancels of one gen ---- */
 
-static uint32_t find(const struct registry *r, uint64_t gen)
+/* By its whole name: an adopter's word for a gen must not lead to what was said of another's operation.
+ */
+static uint32_t find(const struct registry *r, struct bytes space, struct bytes key, uint64_t gen)
 {
-    return hash_index_first(&r->recovered_by_gen, gen);
+    uint64_t space_hash = siphash13(&r->table_key, space);
+    uint64_t key_hash = siphash13(&r->table_key, key);
+    uint32_t i = hash_index_first(&r->recovered_by_gen, gen);
+    while (i != 0 && (recovered_at(r, i)->space_hash != space_hash ||
+                      recovered_at(r, i)->key_hash != key_hash)) {
+        i = hash_index_next(&r->recovered_by_gen, i);
+    }
+    return i;
 }
 
-uint32_t recovered_cause(const struct registry *r, uint64_t gen)
+static uint32_t find_of(const struct registry *r, uint32_t operation)
 {
-    uint32_t index = find(r, gen);
+    uint32_t key = operation_at(r, operation)->key;
+    return find(r, space_name(r, key_at(r, key)->space), key_name(r, key),
+                operation_at(r, operation)->gen);
+}
+
+uint32_t recovered_cause(const struct registry *r, uint32_t operation)
+{
+    uint32_t index = find_of(r, operation);
     return index == 0 ? 0 : recovered_at(r, index)->cause;
 }
 
-void recovered_take(struct registry *r, uint64_t gen)
+uint32_t recovered_cause_in(const struct registry *r, struct bytes space, uint64_t gen)
 {
-    uint32_t index = find(r, gen);
+    uint64_t space_hash = siphash13(&r->table_key, space);
+    uint32_t i = hash_index_first(&r->recovered_by_gen, gen);
+    while (i != 0 && recovered_at(r, i)->space_hash != space_hash) {
+        i = hash_index_next(&r->recovered_by_gen, i);
+    }
+    return i == 0 ? 0 : recovered_at(r, i)->cause;
+}
+
+void recovered_take(struct registry *r, uint32_t operation)
+{
+    uint32_t index = find_of(r, operation);
     if (index == 0) {
         return;
     }
@@ -61,15 +87,18 @@ void recovered_take(struct registry *r, uint64_t gen)
 
 static bool recover_cancel(struct registry *r, const struct journal_record *record)
 {
-    if (find(r, record->gen) != 0) {
+    if (find(r, record->space, record->key, record->gen) != 0) {
         return true;
     }
     uint32_t index = slab_take(&r->recovered);
     if (index == 0) {
         return false;
     }
-    recovered_at(r, index)->gen = record->gen;
-    recovered_at(r, index)->cause = cause_keep(r, &record->cause);
+    struct recovered *recovered = recovered_at(r, index);
+    recovered->gen = record->gen;
+    recovered->space_hash = siphash13(&r->table_key, record->space);
+    recovered->key_hash = siphash13(&r->table_key, record->key);
+    recovered->cause = cause_keep(r, &record->cause);
     hash_index_insert(&r->recovered_by_gen, index, record->gen);
     return true;
 }

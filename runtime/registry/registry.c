@@ -27,7 +27,7 @@ static struct sizes sizes_of(const struct limits *limits)
         .armed = (uint32_t) limits->armed,
         .parked = (uint32_t) limits->parked,
         .sessions = (uint32_t) limits->sessions,
-        .bulks = (uint32_t) limits->bulks,
+        .bulks = (uint32_t) (limits->bulks + limits->covers),
         .recovered = (uint32_t) limits->recovered,
     };
 }
@@ -206,8 +206,9 @@ static void timers_expire(struct registry *r, uint64_t now_ms, uint32_t *budget)
 
 static bool has_queued(const struct registry *r)
 {
-    return r->settle.first != 0 || r->polls.first != 0 || r->dying.first != 0 ||
-           r->bans.first != 0 || r->running.first != 0 || r->watched.first != 0 ||
+    bool rests = journal_is_behind(r);
+    return r->settle.first != 0 || r->polls.first != 0 || r->watched.first != 0 ||
+           (!rests && (r->dying.first != 0 || r->bans.first != 0 || r->running.first != 0)) ||
            ((r->drains_due || r->drains_left > 0) && r->drains_waiting.first != 0);
 }
 
@@ -241,9 +242,11 @@ bool registry_advance(struct registry *r, uint64_t now_ms, uint32_t budget)
     recovery_expire(r, now_ms);
     timers_expire(r, now_ms, &budget);
     memory_expire(r, now_ms, &budget);
-    share(r, &budget, sessions_bury);
-    share(r, &budget, tree_step);
-    share(r, &budget, bulks_step);
+    if (!journal_is_behind(r)) { /* else each step would add to what it has to write */
+        share(r, &budget, sessions_bury);
+        share(r, &budget, tree_step);
+        share(r, &budget, bulks_step);
+    }
     drains_answer(r, &budget);
     return registry_next_ms(r) <= now_ms;
 }

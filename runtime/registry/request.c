@@ -58,9 +58,22 @@ bool request_put(struct request *q, const struct result *result)
         return false;
     }
     q->used += bytes;
-    q->tells = q->tells || result_tells(result);
+    q->tells_newest = q->tells_newest || (!q->op_told && result_tells(result));
     r->counters.answers[result->answer]++;
     return true;
+}
+
+void request_told(struct request *q, uint32_t cause)
+{
+    uint64_t number = cause == 0 ? 0 : cause_at(q->r, cause)->journal_number;
+    q->op_told = true;
+    q->told = number > q->told ? number : q->told;
+}
+
+/* The record that the answers so far wait for; 0: none. */
+static uint64_t waits_for(const struct request *q)
+{
+    return q->tells_newest ? q->r->journal_number : q->told;
 }
 
 bool request_has_room(struct request *q, size_t bytes)
@@ -123,7 +136,7 @@ static void send(struct request *q, uint32_t remembered)
                          .to = q->from,
                          .head = head_of(q),
                          .reply = bytes_of(q->r->reply, q->used),
-                         .journal_number = q->tells ? q->r->journal_number : 0,
+                         .journal_number = waits_for(q),
                          .remembered = remembered,
                      });
 }
@@ -135,7 +148,8 @@ static void refuse(struct request *q, struct error error)
         limit_reached(q->r, error.limit);
     }
     put_head(q, &error);
-    q->tells = false;
+    q->tells_newest = false;
+    q->told = 0;
     send(q, 0);
 }
 
@@ -203,6 +217,7 @@ static void serve_op(struct request *q, const struct op *op)
 {
     struct registry *r = q->r;
     r->counters.ops[op->kind]++;
+    q->op_told = false;
     if (kinds[op->kind].serve == NULL) {
         request_refuse(
             q, &(struct error){ERROR_UNKNOWN_OP, "op", "op is none that is known here", NULL});
@@ -261,7 +276,8 @@ static void serve(struct request *q)
     struct registry *r = q->r;
     bool remember = q->session != 0 && mutates(q->frame);
     put_head(q, &(struct error){0});
-    q->tells = false;
+    q->tells_newest = false;
+    q->told = 0;
     q->walked = 0;
     q->room = FRAME_BYTES_MAX;
     if (remember) {
@@ -288,7 +304,7 @@ static void serve(struct request *q)
     if (remember) {
         remembered = remembered_make(r, q->session, q->frame, 0);
         remembered_set(r, remembered, reply);
-        remembered_at(r, remembered)->journal_number = q->tells ? r->journal_number : 0;
+        remembered_at(r, remembered)->journal_number = waits_for(q);
     }
     send(q, remembered);
     if (q->closing) {

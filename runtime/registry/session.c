@@ -95,7 +95,7 @@ void session_die(struct registry *r, uint32_t index)
     ASSERT(!session->dying);
     session->dying = true;
     session->ban_number = ++r->ban_number;
-    drain_session_gone(r, index);
+    r->drains_due = true; /* whoever waits for it to be drained */
     timer_heap_clear(&r->timers, &session->timer);
     unbind(r, index);
     hash_index_remove(&r->sessions_by_number, index);
@@ -134,6 +134,7 @@ void sessions_bury(struct registry *r, uint32_t *budget)
         }
         ASSERT(session->notices.count == 0);
         chain_remove(OF_DYING(r), &r->dying, index);
+        drain_session_gone(r, index);
         space_give(r, session->space);
         slab_give(&r->sessions, index);
     }

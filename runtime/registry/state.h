@@ -52,6 +52,7 @@ struct registry {
     struct chain_ends watched;        /* namespaces whose watchers can be answered */
     struct chain_ends unacknowledged; /* cancels, in the order of their cancel */
     struct chain_ends holding;        /* answers, in order */
+    uint32_t covers_count;            /* bulks that are lasting */
     uint32_t drain_cause;             /* while the daemon is drained; 0: it is not */
     bool drains_due;                  /* one of them may be over */
     uint32_t drains_left;             /* those at the front that have to be looked at */
@@ -138,12 +139,14 @@ struct request {
     struct bytes space_name;
     size_t used; /* of r->reply */
     size_t room;
-    size_t ops_left; /* after the one at hand */
-    bool exhausted;  /* no room for a result: this op and all later ones are not applied */
-    bool parked;     /* the answer comes later */
-    bool closing;    /* a close was among the ops */
-    bool tells;      /* a cancel is told of: the answer waits for the journal */
-    uint64_t walked; /* operations that counts have looked at */
+    size_t ops_left;   /* after the one at hand */
+    bool exhausted;    /* no room for a result: this op and all later ones are not applied */
+    bool parked;       /* the answer comes later */
+    bool closing;      /* a close was among the ops */
+    bool tells_newest; /* an answer waits for the newest record there is then */
+    bool op_told;      /* the op at hand has said by request_told() what it tells of */
+    uint64_t told;     /* else: for this one */
+    uint64_t walked;   /* operations that counts have looked at */
     struct principal principal; /* open: whose session it is to be */
 };
 
@@ -158,6 +161,11 @@ MUST_CHECK bool request_answer(struct request *q, enum answer answer);
 void request_full(struct request *q, const char *limit);
 void request_field_error(struct request *q, const char *field, const char *text);
 void request_refuse(struct request *q, const struct error *error); /* this op alone */
+
+/* The op at hand tells of this cause, and of no other that is not said so: its answer waits for the
+ * cause's record. An op that tells of a cancel and does not say of which waits for the newest record.
+ */
+void request_told(struct request *q, uint32_t cause);
 /* Whether a result of so many bytes fits; where not, nothing may be applied. For what has to be applied
  * before its answer is known. */
 MUST_CHECK bool request_has_room(struct request *q, size_t bytes);
@@ -192,6 +200,7 @@ struct cause cause_get(const struct registry *r, uint32_t cause); /* 0: an unset
 /* operation.c */
 uint32_t operation_make(struct registry *r, uint32_t key, uint32_t owner);
 uint32_t operation_find(const struct registry *r, uint32_t key, uint64_t gen);
+uint32_t operation_in_space(const struct registry *r, uint32_t space, uint64_t gen);
 void operation_cancel(struct registry *r, uint32_t operation, uint32_t cause);
 void operation_end(struct registry *r, uint32_t operation, enum outcome outcome, bool by_owner);
 void operation_lose_owner(struct registry *r, uint32_t operation);
@@ -322,6 +331,7 @@ void bulk_counts(struct registry *r, uint32_t bulk,
 void bulk_cause_gone(struct registry *r, uint32_t bulk);  /* no operation has its cause any more */
 void bulk_parked_gone(struct registry *r, uint32_t bulk); /* nobody waits for it any more */
 void bulks_step(struct registry *r, uint32_t *budget);
+bool covers_are_full(const struct registry *r); /* no more may wait for what is adopted later */
 const char *bulk_full(const struct registry *r, const struct journal_record *selector);
 
 /* bulk_run.c */
@@ -333,7 +343,9 @@ void check_bulk_runs(const struct registry *r);
 void serve_drain(struct request *q, const struct op *op);
 void serve_undrain(struct request *q, const struct op *op);
 uint32_t drain_cause_of(const struct registry *r, uint32_t space, uint32_t session); /* 0: none */
-void drain_session_gone(struct registry *r, uint32_t session);
+uint32_t drain_cause_of_session(const struct registry *r, uint32_t space,
+                                uint32_t session);             /* of its own drain alone */
+void drain_session_gone(struct registry *r, uint32_t session); /* it has no operation any more */
 void drain_parked_gone(struct registry *r, uint32_t drain);
 void drain_bulk_done(struct registry *r, uint32_t bulk);
 void drain_describe(struct registry *r, uint32_t parked,
@@ -377,6 +389,8 @@ void journal_bulk(struct registry *r, uint32_t bulk);
 void journal_bulk_done(struct registry *r, uint32_t bulk);
 void journal_bulk_settled(struct registry *r, uint32_t bulk);
 bool journal_is_full(const struct registry *r); /* nothing may be done that has to be recorded */
+/* It cannot take more for the moment: work that gives records and may rest does so. */
+bool journal_is_behind(const struct registry *r);
 bool journal_is_there(const struct registry *r);
 /* A reply on its way out. */
 struct outgoing {
@@ -401,8 +415,11 @@ bool is_recovering(const struct registry *r);
 bool is_earlier(const struct registry *r, uint64_t gen);
 void request_recovering(struct request *q);
 uint32_t recovery_retry_ms(const struct registry *r);
-uint32_t recovered_cause(const struct registry *r, uint64_t gen); /* 0: none */
-void recovered_take(struct registry *r, uint64_t gen);            /* its operation is here */
+/* The cause of an earlier run's cancel of that very operation, or 0; and it is here by now. */
+uint32_t recovered_cause(const struct registry *r, uint32_t operation);
+void recovered_take(struct registry *r, uint32_t operation);
+/* The same of any operation of the namespace with that gen: a parent that is not here yet. */
+uint32_t recovered_cause_in(const struct registry *r, struct bytes space, uint64_t gen);
 void recovery_expire(struct registry *r, uint64_t now_ms);
 
 /* right.c: who asks, and whether it may. */

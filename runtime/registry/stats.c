@@ -140,7 +140,8 @@ static void add_now(struct rows *rows)
     add(rows, "replies_remembered_bytes", r->remembered_bytes);
     add(rows, "labels", r->labels.count);
     add(rows, "label_uses", r->label_uses.count);
-    add(rows, "bulks", r->bulks.count);
+    add(rows, "bulks", r->bulks.count - r->covers_count);
+    add(rows, "covers", r->covers_count);
     add(rows, "bulks_running", r->running.count + r->bulks_waiting.count);
     add(rows, "drains_waiting", r->drains_waiting.count);
     add(rows, "cancels_unacknowledged", r->unacknowledged.count);

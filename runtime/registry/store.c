@@ -152,5 +152,6 @@ void serve_store(struct request *q, const struct op *op)
         request_tell(q, &refusal);
         return;
     }
-    store(q, op, key);
+    /* Looking at the parent may have ended it, and that may have made the memory forget the key. */
+    store(q, op, op->as.store.parent != 0 ? find_key(q, op).key : key);
 }

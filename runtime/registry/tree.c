@@ -32,23 +32,45 @@
 
 /* ---- children that wait for their parent ---- */
 
-static uint32_t first_waiting(const struct registry *r, uint64_t gen)
+static uint32_t space_of(const struct registry *r, uint32_t index)
 {
-    return hash_index_first(&r->operations_by_parent, gen);
+    return key_at(r, operation_at(r, index)->key)->space;
+}
+
+static uint64_t waiting_hash(const struct registry *r, uint32_t space, uint64_t gen)
+{
+    uint64_t words[] = {space, gen};
+    return siphash13(&r->table_key, bytes_of(words, sizeof words));
+}
+
+/* A parent is of its child's namespace. */
+static uint32_t first_waiting(const struct registry *r, uint32_t space, uint64_t gen)
+{
+    uint32_t i = hash_index_first(&r->operations_by_parent, waiting_hash(r, space, gen));
+    while (i != 0 && (operation_at(r, i)->parent_gen != gen || space_of(r, i) != space)) {
+        i = hash_index_next(&r->operations_by_parent, i);
+    }
+    return i;
 }
 
 static bool is_awaited(const struct registry *r, uint32_t index)
 {
-    return first_waiting(r, operation_at(r, index)->gen) != 0;
+    return first_waiting(r, space_of(r, index), operation_at(r, index)->gen) != 0;
+}
+
+static void waiting_insert(struct registry *r, uint32_t index)
+{
+    hash_index_insert(&r->operations_by_parent, index,
+                      waiting_hash(r, space_of(r, index), operation_at(r, index)->parent_gen));
 }
 
 static void await(struct registry *r, uint32_t index)
 {
     struct operation *operation = operation_at(r, index);
-    uint32_t first = first_waiting(r, operation->parent_gen);
+    uint32_t first = first_waiting(r, space_of(r, index), operation->parent_gen);
     operation->awaiting = true;
     if (first == 0) {
-        hash_index_insert(&r->operations_by_parent, index, operation->parent_gen);
+        waiting_insert(r, index);
         return;
     }
     struct chain *chain = &operation_at(r, first)->of_parent;
@@ -74,7 +96,7 @@ static void await_no_more(struct registry *r, uint32_t index)
     } else {
         hash_index_remove(&r->operations_by_parent, index);
         if (chain.next != 0) {
-            hash_index_insert(&r->operations_by_parent, chain.next, operation->parent_gen);
+            waiting_insert(r, chain.next);
         }
     }
     operation->of_parent = (struct chain){0};
@@ -83,21 +105,10 @@ static void await_no_more(struct registry *r, uint32_t index)
 
 /* ---- ties ---- */
 
-static uint32_t space_of(const struct registry *r, uint32_t index)
-{
-    return key_at(r, operation_at(r, index)->key)->space;
-}
-
 /* A parent is of its child's namespace. */
 static uint32_t find(const struct registry *r, uint32_t space, uint64_t gen)
 {
-    uint32_t index = hash_index_first(&r->operations_by_gen, gen);
-    return index != 0 && space_of(r, index) == space ? index : 0;
-}
-
-static bool is_there(const struct registry *r, uint64_t gen)
-{
-    return hash_index_first(&r->operations_by_gen, gen) != 0;
+    return operation_in_space(r, space, gen);
 }
 
 /* Whether it will be OWNER_LOST when its turn comes. */
@@ -258,11 +269,10 @@ static void ban_step(struct registry *r, uint32_t index)
         }
         return;
     }
-    child = first_waiting(r, operation->gen);
+    child = first_waiting(r, space_of(r, index), operation->gen);
     if (child == 0) {
         ban_ends(r, index);
-    } else if (operation_at(r, child)->state == STATE_ENDED ||
-               space_of(r, child) != space_of(r, index)) {
+    } else if (operation_at(r, child)->state == STATE_ENDED) {
         await_no_more(r, child);
     } else {
         tie_awaiting(r, child);
@@ -328,7 +338,7 @@ uint64_t tree_parent_gen(const struct registry *r, uint32_t index)
     uint64_t gen = operation->parent_gen;
     uint32_t parent = gen == 0 ? 0 : find(r, space_of(r, index), gen);
     if (parent == 0) {
-        return operation->awaiting && !is_there(r, gen) ? gen : 0;
+        return operation->awaiting && find(r, space_of(r, index), gen) == 0 ? gen : 0;
     }
     return operation_at(r, parent)->state == STATE_ENDED || is_lost(r, parent) ? 0 : gen;
 }
@@ -342,7 +352,7 @@ enum answer tree_check(struct request *q, const struct op *op, struct result *re
     uint32_t parent = find_parent(r, q->space, gen);
     q->space = space_find(r, q->space_name); /* the parent may have been its last key */
     *result = (struct result){.answer = ANSWER_UNSET};
-    if (is_recovering(r) && is_earlier(r, gen) && !is_there(r, gen)) {
+    if (parent == 0 && is_recovering(r) && is_earlier(r, gen)) {
         result->answer = ANSWER_RECOVERING;
         result->retry_ms = recovery_retry_ms(r);
     } else if (parent == 0) {
@@ -363,7 +373,7 @@ uint32_t tree_birth_cause(struct request *q, uint64_t parent_gen)
     }
     uint32_t parent = find_parent(r, space_find(r, q->space_name), parent_gen);
     if (parent == 0) {
-        uint32_t recovered = recovered_cause(r, parent_gen);
+        uint32_t recovered = recovered_cause_in(r, q->space_name, parent_gen);
         return recovered == 0 ? 0 : keep_for_child(r, recovered);
     }
     uint32_t cause = operation_at(r, parent)->cause;
@@ -382,7 +392,7 @@ void tree_tie(struct registry *r, uint32_t index, uint64_t parent_gen)
     if (parent != 0 && operation_at(r, parent)->state != STATE_ENDED) {
         operation->parent_gen = parent_gen;
         tie(r, index, parent);
-    } else if (!is_there(r, parent_gen) && is_earlier(r, parent_gen)) {
+    } else if (parent == 0 && is_earlier(r, parent_gen)) {
         operation->parent_gen = parent_gen;
         await(r, index);
     }
@@ -521,7 +531,7 @@ void check_tree(const struct registry *r)
         banning += operation->banning;
         if (operation->awaiting && operation->of_parent.previous == 0) {
             first_ones++;
-            ASSERT(first_waiting(r, operation->parent_gen) == i);
+            ASSERT(first_waiting(r, space_of(r, i), operation->parent_gen) == i);
             check_waiting(r, i);
         }
     }

@@ -4,6 +4,12 @@
 #include "registry/state.h"
 
 #define OF_UNACKNOWLEDGED(r) CHAIN(r, operations, operation, of_unacknowledged)
+#define OF_SPACE(r) CHAIN(r, operations, operation, of_space_unacknowledged)
+
+static struct chain_ends *of_space(const struct registry *r, uint32_t index)
+{
+    return &space_at(r, key_at(r, operation_at(r, index)->key)->space)->unacknowledged;
+}
 
 static bool is_chained(const struct registry *r, uint32_t index)
 {
@@ -14,12 +20,14 @@ static bool is_chained(const struct registry *r, uint32_t index)
 void unacknowledged_add(struct registry *r, uint32_t index)
 {
     chain_append(OF_UNACKNOWLEDGED(r), &r->unacknowledged, index);
+    chain_append(OF_SPACE(r), of_space(r, index), index);
 }
 
 void unacknowledged_remove(struct registry *r, uint32_t index)
 {
     if (is_chained(r, index)) {
         chain_remove(OF_UNACKNOWLEDGED(r), &r->unacknowledged, index);
+        chain_remove(OF_SPACE(r), of_space(r, index), index);
     }
 }
 
@@ -30,6 +38,28 @@ void histogram_add(uint64_t buckets[HISTOGRAM_BUCKETS], uint64_t ms)
         bucket++;
     }
     buckets[bucket]++;
+}
+
+/* How many there are in the namespaces' own chains, in the same order. */
+static uint32_t check_spaces(const struct registry *r)
+{
+    uint32_t count = 0;
+    uint32_t end = slab_end(&r->spaces);
+    for (uint32_t space = 1; space < end; space++) {
+        if (!slab_is_live(&r->spaces, space)) {
+            continue;
+        }
+        const struct chain_ends *ends = &space_at(r, space)->unacknowledged;
+        chain_check(OF_SPACE(r), ends);
+        count += ends->count;
+        uint64_t last_ms = 0;
+        for (uint32_t i = ends->first; i != 0;
+             i = operation_at(r, i)->of_space_unacknowledged.next) {
+            ASSERT(of_space(r, i) == ends && operation_at(r, i)->cancelled_ms >= last_ms);
+            last_ms = operation_at(r, i)->cancelled_ms;
+        }
+    }
+    return count;
 }
 
 void check_unacknowledged(const struct registry *r)
@@ -49,5 +79,5 @@ void check_unacknowledged(const struct registry *r)
         count += slab_is_live(&r->operations, i) && operation_at(r, i)->state == STATE_CANCELLING &&
                  operation_at(r, i)->level < LEVEL_DELIVERED;
     }
-    ASSERT(count == r->unacknowledged.count);
+    ASSERT(count == r->unacknowledged.count && count == check_spaces(r));
 }

@@ -30,6 +30,7 @@ void serve_wait(struct request *q, const struct op *op)
     }
     struct result result;
     wait_describe(r, found.operation, (enum until) op->as.wait.until, &result);
+    request_told(q, operation_at(r, found.operation)->cause);
     if (result.answer != ANSWER_TIMED_OUT || op->as.wait.deadline_ms == 0) {
         request_tell(q, &result);
         return;

@@ -368,10 +368,12 @@ void watchers_answer(struct registry *r, uint32_t *budget)
 
 /* ---- the op ---- */
 
+/* A name that nobody uses is known while it is watched. That must not keep others from storing under
+ * new names: the last tenth of them is not for watchers. */
 static void watch_parked(struct request *q, const struct reading *reading, uint64_t wait_ms)
 {
     struct registry *r = q->r;
-    if (reading->space == 0 && r->spaces.count == r->spaces.capacity) {
+    if (reading->space == 0 && r->spaces.capacity - r->spaces.count <= r->spaces.capacity / 10) {
         request_full(q, "namespaces");
         return;
     }

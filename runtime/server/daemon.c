@@ -34,7 +34,9 @@ struct daemon {
     struct socket_file files[OPTIONS_ADDRESSES_MAX];
     size_t files_count;
     struct epoch epoch;
+    struct clean_stop clean_stop;
     struct rights *rights; /* until the service has them */
+    bool has_rules;        /* those that are in place */
     struct actor_system *system;
     struct actor_loop *loop;
     struct journal *journal; /* NULL: none */
@@ -129,7 +131,10 @@ static bool epoch_start(struct daemon *daemon, struct refusal *refusal)
 static bool recovery_find(struct daemon *daemon, struct refusal *refusal)
 {
     const struct epoch *epoch = &daemon->epoch;
-    bool is_clean = epoch->directory_fd >= 0 && clean_stop_take(epoch->directory_fd, epoch->number);
+    bool is_clean =
+        epoch->directory_fd >= 0 &&
+        clean_stop_take(&daemon->clean_stop, epoch->directory_fd, epoch->number,
+                        daemon->options->addresses, daemon->options->addresses_count);
 
     (void) refusal;
     daemon->recovery_ms = is_clean || epoch->number == 1 ? 0 : daemon->options->recovery_ms;
@@ -239,10 +244,11 @@ static bool rights_read(struct daemon *daemon, struct refusal *refusal)
     if (!rights_load(daemon->options, &daemon->rights, refusal)) {
         return false;
     }
+    daemon->has_rules = !rights_are_off(daemon->rights);
     for (size_t i = 0; i < daemon->options->addresses_count; i++) {
         is_open = is_open || daemon->options->addresses[i].kind == ADDRESS_TLS;
     }
-    if (is_open && rights_are_off(daemon->rights)) {
+    if (is_open && !daemon->has_rules) {
         log_write(daemon->log, LOG_LEVEL_WARN,
                   "there is no rule: everybody who connects by TLS may do everything");
     }
@@ -251,11 +257,21 @@ static bool rights_read(struct daemon *daemon, struct refusal *refusal)
 
 bool daemon_rights_set(struct daemon *daemon, struct rights *rights, struct refusal *refusal)
 {
-    enum status status = service_rights_set(daemon->service, rights);
+    bool has_rules = !rights_are_off(rights);
+    enum status status;
 
-    return status == STATUS_OK ||
-           refuse(refusal, REFUSAL_SYSTEM, "the owner does not take new rights: %s",
-                  status_text(status));
+    if (daemon->has_rules && !has_rules) {
+        return refuse(refusal, REFUSAL_FILE,
+                      "there is no rule left, and without rules everybody might do everything: "
+                      "that needs a restart");
+    }
+    status = service_rights_set(daemon->service, rights);
+    if (status != STATUS_OK) {
+        return refuse(refusal, REFUSAL_SYSTEM, "the owner does not take new rights: %s",
+                      status_text(status));
+    }
+    daemon->has_rules = has_rules;
+    return true;
 }
 
 /* ---- the service ---- */
@@ -388,6 +404,7 @@ static void daemon_give_back(struct daemon *daemon)
     service_free(daemon->service);
     actor_system_free(daemon->system);
     files_release(daemon);
+    clean_stop_close(&daemon->clean_stop);
     epoch_close(&daemon->epoch);
     rights_free(daemon->rights);
     free(daemon);
@@ -405,6 +422,7 @@ bool daemon_start(const struct options *options, struct log *log, struct daemon 
     daemon->log = log;
     daemon->limits = options->limits;
     daemon->epoch.directory_fd = -1;
+    daemon->clean_stop = CLEAN_STOP_NONE;
     for (size_t i = 0; i < sizeof steps / sizeof steps[0]; i++) {
         if (!steps[i](daemon, refusal)) {
             files_made(daemon);
@@ -435,8 +453,10 @@ void daemon_stop(struct daemon *daemon)
     }
     actor_loop_stop(daemon->loop, false);
     is_orderly = journal_finish(daemon) && is_orderly;
-    if (is_orderly && daemon->epoch.directory_fd >= 0 && service_is_idle(daemon->service)) {
-        clean_stop_leave(daemon->epoch.directory_fd, daemon->epoch.number);
+    if (is_orderly && service_is_idle(daemon->service)) {
+        /* A run may have used more than one epoch. */
+        daemon->clean_stop.epoch = daemon->epoch.number;
+        clean_stop_leave(&daemon->clean_stop);
     }
     daemon_give_back(daemon);
 }

@@ -31,8 +31,9 @@ MUST_CHECK bool daemon_start(const struct options *options, struct log *log,
 /* "ready URL...": each address as clients have to write it. Borrowed until the stop. */
 const char *daemon_ready_line(const struct daemon *daemon);
 
-/* Who may do what from now on. The rights are the daemon's
- * own then; on refusal they are still the caller's, and nothing has changed. */
+/* Who may do what from now on. The rights are the daemon's own then; on refusal they are still the
+ * caller's, and nothing has changed. Where there are rules, rights without any are refused: a file that
+ * is just being written, and empty for a moment, must not open everything to everybody. */
 MUST_CHECK bool daemon_rights_set(struct daemon *daemon, struct rights *rights,
                                   struct refusal *refusal);
 

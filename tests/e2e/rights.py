@@ -45,7 +45,8 @@ OWNERS = {"needs_session": True}
 KINDS = [
     Kind("open", ONE_OF, lambda key, gen, ns: pb.Op(open=pb.Open(namespace=ns))),
     Kind("store", ["owner"], lambda key, gen, ns: store(key, namespace=ns), **OWNERS),
-    keyed("adopt", ["owner"], lambda key, gen, namespace: adopt(key, EARLIER, namespace=namespace), **OWNERS),
+    keyed("adopt", ["owner"], lambda key, gen, namespace: adopt(
+        key, EARLIER, namespace=namespace, ttl_ms=60000), **OWNERS),
     keyed("touch", ["owner"], lambda key, gen, namespace: touch(key, gen, 5000, namespace=namespace), **OWNERS),
     keyed("detach", ["owner"], detach, **OWNERS),
     keyed("get", ONE_OF, get),

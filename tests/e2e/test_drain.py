@@ -44,20 +44,21 @@ class Drains:
         self.assertAnswer(canceller.op(undrain()), "NOT_FOUND")
         self.assertAnswer(owner.op(store(b"late")), "STORED")
 
-    def test_of_a_session(self):
+    def test_of_a_session_in_its_own_namespace(self):
         self.daemon()
         owner, other, canceller = self.owner(), self.owner(), self.canceller()
         number = owner.call("session_number")
-        gens = {b"a": owner.store(b"a"), b"b": owner.store(b"b", namespace=b"elsewhere")}
+        gens = {b"a": owner.store(b"a"), b"b": owner.store(b"b")}
+        elsewhere = owner.store(b"e", namespace=b"elsewhere")
         other.store(b"c")
         self.assertAnswer(canceller.op(drain(owner=number, namespace=b"elsewhere")), "NOT_FOUND")
         self.assertAnswer(canceller.op(drain(owner=number + 1000)), "NOT_FOUND")
         self.drained_of(canceller, owner=number)
         self.assertAnswer(owner.op(store(b"late")), "DRAINING")
-        self.assertAnswer(owner.op(store(b"late", namespace=b"elsewhere")), "DRAINING")
         self.assertAnswer(other.op(store(b"late")), "STORED")
         self.finish(owner, gens)
         self.assertAnswer(canceller.result(), "DRAINED", requested=2)
+        self.assertAnswer(owner.op(delete(b"e", elsewhere, namespace=b"elsewhere")), "DELETED", cancelled=False)
         self.assertAnswer(canceller.op(undrain(owner=number)), "UNDRAINED")
         self.assertAnswer(owner.op(store(b"again")), "STORED")
 

@@ -47,6 +47,8 @@ class Damage(Case):
     def look(self, what):
         """What the daemon has kept, after its start: compared with what was answered."""
         session = Session(self.at)
+        told = {(entry.kind, entry.gen, entry.key, entry.cause.text) for entry in all_history(session)}
+        self.assertTrue(told <= self.history, f"{what}: {told - self.history}")
         results = session.ops(*[adopt(crowd.DIGITS % n, gen) for n, gen in enumerate(self.gens)],
                               adopt(b"labelled", self.labelled, labels=[b"L"]))
         kept = 0
@@ -58,8 +60,6 @@ class Damage(Case):
                 kept += 1
         arms = session.op(armed()).armed
         self.assertIn([(arm.key, arm.cause.text) for arm in arms], ([], [(b"armed", b"arm")]), what)
-        told = {(entry.kind, entry.gen, entry.key, entry.cause.text) for entry in all_history(session)}
-        self.assertTrue(told <= self.history, f"{what}: {told - self.history}")
         self.assertAnswer(session.op(store(b"goes on")), "STORED")
         self.assertAnswer(session.op(cancel(b"goes on")), "REQUESTED", journaled=True)
         session.close()

@@ -11,14 +11,14 @@ EACH = 5
 STOPS = 2
 
 
-@over_both
-class Stopped:
+class Stopped(Case):
     def renewers(self, **open_fields):
-        """Owners that touch what they have three times a ttl."""
+        """Owners that touch what they have three times a ttl: half over ipc, half over tcp."""
         owners = []
         for i in range(OWNERS):
+            self.transport = ("ipc", "tcp")[i % 2]
             owner = self.owner(**open_fields)
-            keyed = {b"%d-%d" % (i, n): owner.store(b"%d-%d" % (i, n), ttl_ms=TTL_MS,
+            keyed = {b"%d-%d" % (i, n): owner.store(b"%d-%d" % (i, n), ttl_ms=TTL_MS, stop_grace_ms=60000,
                                                     on_expiry=n % 2 and pb.ON_EXPIRY_REAP)
                      for n in range(EACH)}
             owner.start("crowd", "renew", keyed, TTL_MS)

@@ -257,7 +257,7 @@ bool model_cancel(struct model *model, struct model_op *op, const struct cause *
 /* The journal is told how those that it knows have ended. */
 static void record_end(struct model *model, const struct model_op *op, bool by_owner)
 {
-    model_recovered_ended(model, op->gen);
+    model_recovered_ended(model, op);
     if (op->is_recorded) {
         (void) model_record(
             model,
@@ -443,6 +443,7 @@ void model_session_end(struct model *model, uint64_t number)
             break;
         }
         op->owner = 0; /* nobody to give a notice to */
+        op->last_owner = number;
         op->owner_name = (struct bytes){0};
         op->notice_cancel = 0;
         op->notice_ended = 0;

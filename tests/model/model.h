@@ -85,7 +85,8 @@ struct model_op {
     uint64_t cancelled_ms;
     uint64_t cancelled_revision;
     uint64_t previous_session;
-    bool is_pending; /* LIVE, under an ancestor that was cancelled: its turn will come */
+    uint64_t last_owner; /* of one that nobody owns */
+    bool is_pending;     /* LIVE, under an ancestor that was cancelled: its turn will come */
     struct cause pending_cause;
     uint64_t pending_record;
     uint64_t record;  /* of the journal, that tells of its cancel; 0: none */
@@ -177,6 +178,7 @@ struct model_target {
     struct gen_result result;
     bool no_owner;
     bool settled;
+    bool was_without;    /* it had no owner for a while, and has one again */
     bool is_shared;      /* bulk: reached by this one, or by another at work with the same cause */
     bool was_reached;    /* bulk: it was LIVE, and its turn came */
     bool may_be_counted; /* bulk: it ended when it was CANCELLING: its turn may have come before */

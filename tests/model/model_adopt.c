@@ -51,11 +51,14 @@ void model_recover(struct model *model, const struct journal_record *record)
     }
 }
 
-static struct model_recovered *recovered_of(const struct model *model, uint64_t gen)
+/* By gen, and by the namespace and the key (empty: any) that it was recorded with. */
+static struct model_recovered *recovered_of(const struct model *model, uint64_t gen,
+                                            struct bytes space, struct bytes key)
 {
     for (size_t i = 0; i < model->recovered.count; i++) {
         struct model_recovered *recovered = list_at(&model->recovered, i);
-        if (recovered->gen == gen) {
+        if (recovered->gen == gen && bytes_equal(recovered->space, space) &&
+            (key.size == 0 || bytes_equal(recovered->key, key))) {
             return recovered;
         }
     }
@@ -72,9 +75,9 @@ bool model_was_adopted(const struct model *model, uint64_t gen)
     return false;
 }
 
-void model_recovered_ended(struct model *model, uint64_t gen)
+void model_recovered_ended(struct model *model, const struct model_op *op)
 {
-    struct model_recovered *recovered = recovered_of(model, gen);
+    struct model_recovered *recovered = recovered_of(model, op->gen, op->space, op->key);
     if (recovered != NULL) {
         list_remove(&model->recovered,
                     (size_t) (recovered - (struct model_recovered *) model->recovered.items));
@@ -83,7 +86,7 @@ void model_recovered_ended(struct model *model, uint64_t gen)
 
 const struct cause *model_recovered_cause(const struct model *model, const struct model_op *op)
 {
-    const struct model_recovered *recovered = recovered_of(model, op->gen);
+    const struct model_recovered *recovered = recovered_of(model, op->gen, op->space, op->key);
     if (recovered != NULL) {
         return &recovered->cause;
     }
@@ -180,8 +183,9 @@ static void add_parent(const struct model *model, const struct model_op *op, str
     const struct cause *cause = NULL;
     if (parent != NULL && bytes_equal(parent->space, op->space)) {
         cause = parent->cause.code == CAUSE_UNSET ? NULL : &parent->cause;
-    } else if (op->parent != 0 && recovered_of(model, op->parent) != NULL) {
-        cause = &recovered_of(model, op->parent)->cause;
+    } else if (op->parent != 0 &&
+               recovered_of(model, op->parent, op->space, (struct bytes){0}) != NULL) {
+        cause = &recovered_of(model, op->parent, op->space, (struct bytes){0})->cause;
     }
     if (cause != NULL) {
         struct cause own = model_cause_of_parent(cause);
@@ -212,7 +216,8 @@ static struct causes causes_of(struct model *model, const struct model_request *
     const struct cause *recovered = model_recovered_cause(model, adopted);
     if (recovered != NULL) {
         add_cause(&causes, recovered, 0);
-        causes.is_recorded = recovered_of(model, adopted->gen) != NULL;
+        causes.is_recorded =
+            recovered_of(model, adopted->gen, adopted->space, adopted->key) != NULL;
     }
     if (op->as.store.cause_code != CAUSE_UNSET) {
         struct cause own = op->as.store.cause;
@@ -289,6 +294,7 @@ static void note_working_bulks(struct model *model, const struct model_op *op)
             target->result.gen = op->gen;
             target->settled = true;
             target->may_be_counted = true;
+            target->is_shared = true;
         }
     }
 }
@@ -308,7 +314,8 @@ static bool adopt_new(struct model *model, struct model_request *request, const 
     const struct model_op *parent = model_find_gen(model, added->parent);
     struct causes causes = causes_of(model, request, op, added);
     struct cause cause = chosen_cause(request, &causes);
-    struct model_recovered *recovered = recovered_of(model, op->gen);
+    struct model_recovered *recovered =
+        recovered_of(model, op->gen, model_space(request, op), op->key);
     if (parent != NULL && !model_op_is_live(parent)) {
         added->parent = 0;
     }
@@ -342,15 +349,11 @@ static void cancel_kept(struct model *model, const struct model_request *request
         add_cause(&causes, own, 0);
     }
     add_drains(model, kept, &drains);
-    if (causes.first.code == CAUSE_UNSET) {
-        causes = drains;
-    } else if (drains.first.code != CAUSE_UNSET) {
-        causes.maybe[causes.maybe_count++] = drains.first; /*M15*/
-    }
+    causes = causes.first.code == CAUSE_UNSET ? drains : causes;
     if (causes.first.code != CAUSE_UNSET) {
         struct cause cause = chosen_cause(request, &causes);
-        bool must = own != NULL && drains.first.code == CAUSE_UNSET;
-        (void) model_cancel(model, kept, &cause, model_record_cancel(model, kept, &cause, must));
+        uint64_t record = model_record_cancel(model, kept, &cause, own != NULL);
+        (void) model_cancel(model, kept, &cause, record);
     }
 }
 
@@ -394,7 +397,9 @@ bool model_handle_adopt(struct model *model, struct model_request *request, cons
     if (op->gen > model->gen_newest || op->as.store.parent > model->gen_newest) {
         return model_answered(result, ANSWER_STALE_EPOCH);
     }
-    if (found != NULL && model_op_is_live(found) && !model_op_is_of(found, space, op->key)) {
+    /* What there is in another namespace is nobody's to learn here. */
+    if (found != NULL && model_op_is_live(found) && bytes_equal(found->space, space) &&
+        !bytes_equal(found->key, op->key)) {
         return model_answered(result, ANSWER_NOT_FOUND);
     }
     if (found == NULL && op->gen < model->gen_first) {

@@ -9,7 +9,8 @@ static enum bulk_scope scope_of(const struct op *op)
     return op->as.drain.daemon ? BULK_DAEMON : op->as.drain.owner != 0 ? BULK_OWNER : BULK_SPACE;
 }
 
-/* A session is drained by whoever names its own namespace. */
+/* A session is drained by whoever names its own namespace, and in that one alone: who may do it there may have no
+ * right to any other. */
 static bool is_there(const struct model *model, const struct model_request *request,
                      const struct op *op)
 {
@@ -21,7 +22,7 @@ static bool is_there(const struct model *model, const struct model_request *requ
 static bool is_in(const struct model_op *op, enum bulk_scope scope, struct bytes space,
                   uint64_t owner)
 {
-    return model_op_is_live(op) && (scope != BULK_SPACE || bytes_equal(op->space, space)) &&
+    return model_op_is_live(op) && (scope == BULK_DAEMON || bytes_equal(op->space, space)) &&
            (scope != BULK_OWNER || op->owner == owner);
 }
 
@@ -118,7 +119,9 @@ bool model_drain_result(struct model *model, const struct model_parked *drain, b
     const struct result *seen =
         reply != NULL && reply->results_count == 1 ? &reply->results[0] : NULL;
     *result = (struct result){.answer = ANSWER_DRAINED};
-    if (left == 0 && !model_is_recovering(model)) {
+    /* Nobody comes back to a session that is lost. */
+    bool is_gone = drain->scope == BULK_OWNER && model_find_session(model, drain->owner) == NULL;
+    if (left == 0 && (!model_is_recovering(model) || is_gone)) {
         fill_counts(model, drain, seen, result);
         return true;
     }
@@ -174,13 +177,13 @@ static const char *drain_limit(struct model *model, const struct model_request *
         op->as.drain.deadline_ms > 0 &&
         (model_is_recovering(model) ||
          count_left(model, scope_of(op), model_space(request, op), op->as.drain.owner) > 0);
+    if (was_full_of(seen, "bulks") && model_bulks_are_full(model, true)) {
+        return "bulks";
+    }
     if (was_full_of(seen, limit) || (parks && limit != NULL && !was_full_of(seen, "drains"))) {
         return limit;
     }
     bool drains_are_full = waiting >= model->config.limits.drains;
-    if (was_full_of(seen, "bulks") && model_bulks_are_full(model, true)) {
-        return "bulks";
-    }
     if (drains_are_full && (parks || was_full_of(seen, "drains"))) {
         return "drains";
     }
@@ -207,7 +210,7 @@ bool model_handle_drain(struct model *model, struct model_request *request, cons
     }
     close_stores(model, op, space, &cause);
     struct model_bulk wanted = {.scope = scope_of(op),
-                                .space = scope_of(op) == BULK_SPACE ? space : (struct bytes){0},
+                                .space = space,
                                 .owner = op->as.drain.owner,
                                 .cause = cause,
                                 .is_drain = true};

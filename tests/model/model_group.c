@@ -511,7 +511,7 @@ static struct model_drain *find_drain(const struct model *model, enum bulk_scope
 {
     for (size_t i = 0; i < model->drains.count; i++) {
         struct model_drain *drain = list_at(&model->drains, i);
-        if (drain->scope == scope && (scope != BULK_SPACE || bytes_equal(drain->space, space)) &&
+        if (drain->scope == scope && (scope == BULK_DAEMON || bytes_equal(drain->space, space)) &&
             (scope != BULK_OWNER || drain->owner == owner)) {
             return drain;
         }

@@ -21,8 +21,7 @@ static bool is_key_equal(const struct journal_record *a, const struct journal_re
 
 static bool is_bulk_equal(const struct journal_record *a, const struct journal_record *b)
 {
-    bool space = a->scope == BULK_OWNER || bytes_equal(a->space, b->space);
-    return a->scope == b->scope && space && bytes_equal(a->key, b->key) &&
+    return a->scope == b->scope && bytes_equal(a->space, b->space) && bytes_equal(a->key, b->key) &&
            bytes_equal(a->label, b->label) && a->owner == b->owner && a->fence == b->fence &&
            a->after_gen == b->after_gen && cause_equal(&a->cause, &b->cause) && a->bulk != 0;
 }
@@ -295,6 +294,23 @@ void model_held_forget(struct model *model, uint64_t session)
         struct model_held *held = list_at(&model->held, i);
         held->is_lost = held->is_lost || held->head.session == session;
     }
+}
+
+bool model_held_refuse(struct model *model, const struct frame *frame, const struct reply_to *to)
+{
+    const struct reply *seen = model->port.seen(model->port.context, to);
+    bool refused = seen != NULL && seen->head.error.code == ERROR_JOURNAL;
+    for (size_t i = 0; refused && i < model->held.count; i++) {
+        struct model_held held = *(struct model_held *) list_at(&model->held, i);
+        if (held.head.session == frame->session && held.head.request_id == frame->request_id &&
+            model->journal_has_failed && !held.is_lost) {
+            model_answer_keep(model, &held.head, held.encoded, held.needs_most, true);
+            send_refusal(model, to, &held.head, false);
+            held_remove(model, i);
+            return true;
+        }
+    }
+    return false;
 }
 
 void model_held_move(struct model *model, const struct frame *frame, const struct reply_to *to)

@@ -64,6 +64,12 @@ bool model_handle_count(struct model *model, struct model_request *request, cons
     for (size_t i = 0; i < model->ops.count; i++) {
         result->count += model_is_listed(model_op_at(model, i), model_space(request, op), op);
     }
+    /* What the full memory has to drop for an op of this frame may be dropped behind the frame. */
+    const struct result *seen = model_seen(request);
+    if (seen != NULL && op->as.list.state == STATE_ENDED && seen->count > result->count &&
+        seen->count - result->count <= request->index) {
+        result->count = seen->count;
+    }
     return model_answered(result, ANSWER_COUNTED);
 }
 
@@ -102,14 +108,20 @@ static bool page_is_true(const struct model *model, struct bytes space, const st
     return true;
 }
 
-/* Where one page holds everything, it must be everything; a script checks those that do not. */
-static bool page_is_complete(const struct model *model, struct bytes space, const struct op *op,
-                             const struct result *page)
+static size_t count_listed(const struct model *model, struct bytes space, const struct op *op)
 {
     size_t count = 0;
     for (size_t i = 0; i < model->ops.count; i++) {
         count += model_is_listed(model_op_at(model, i), space, op);
     }
+    return count;
+}
+
+/* Where one page holds everything, it must be everything; a script checks those that do not. */
+static bool page_is_complete(const struct model *model, struct bytes space, const struct op *op,
+                             const struct result *page)
+{
+    size_t count = count_listed(model, space, op);
     if (op->as.list.page_size > 0 && page->operations_count > op->as.list.page_size) {
         return false;
     }
@@ -166,6 +178,8 @@ bool model_handle_list(struct model *model, struct model_request *request, const
         result->operations = page->operations;
         result->operations_count = page->operations_count;
         result->next_cursor = page->next_cursor;
+        result->more = op->as.list.order != LIST_ORDER_NONE &&
+                       page->operations_count < count_listed(model, space, op);
         return model_answered(result, ANSWER_PAGE);
     }
     struct operation_info *infos = arena_take(&model->arena, model->ops.count * sizeof *infos);

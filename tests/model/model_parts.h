@@ -97,6 +97,9 @@ struct cause model_cause_of_parent(const struct cause *cause);
 void model_event(struct model *model, const struct model_op *op);
 uint64_t model_revision(const struct model *model);
 
+/* The end of an operation whose time is over by now, if that is what was observed. */
+bool model_due_as_observed(struct model *model);
+
 /* What the real registry did next in this step, NULL where that is not known. */
 const struct model_event *model_observed(const struct model *model);
 
@@ -157,7 +160,7 @@ void model_recover(struct model *model, const struct journal_record *record);
 bool model_was_adopted(const struct model *model, uint64_t gen);
 
 /* Its operation came back and has ended: nobody waits for it any more. */
-void model_recovered_ended(struct model *model, uint64_t gen);
+void model_recovered_ended(struct model *model, const struct model_op *op);
 
 /* The first cause of an earlier run for such an operation, NULL for none. */
 const struct cause *model_recovered_cause(const struct model *model, const struct model_op *op);
@@ -184,6 +187,10 @@ void model_held_forget(struct model *model, uint64_t session);
 /* The answer of an id that was refused for the journal's sake is asked for again; false: it is to be given. */
 bool model_hold_again(struct model *model, const struct reply_to *to, const struct frame *frame,
                       struct model_answer *answer);
+
+/* Whether it was refused for the journal's sake while nobody saw it: it is asked for again, and that is the
+ * answer. */
+bool model_held_refuse(struct model *model, const struct frame *frame, const struct reply_to *to);
 void model_held_move(struct model *model, const struct frame *frame, const struct reply_to *to);
 
 /* The name of the bound, where the journal takes no record now and the op needs one, or where the real one

@@ -365,7 +365,8 @@ static bool parent_stops(struct model *model, const struct model_request *reques
         return false;
     }
     if (parent == NULL || !bytes_equal(parent->space, model_space(request, op))) {
-        if (parent == NULL && model_may_come(model, op->as.store.parent)) {
+        /* What there is in another namespace is nobody's to learn here. */
+        if (model_is_recovering(model) && op->as.store.parent < model->gen_first) {
             return model_recovering(model, result);
         }
         return model_answered(result, ANSWER_PARENT_NOT_FOUND);

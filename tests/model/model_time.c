@@ -41,7 +41,9 @@ bool model_targets_update(const struct model *model, struct model_parked *parked
         if (op != NULL) {
             target->result.level = op->level;
             target->result.outcome = op->outcome;
+            bool was_without = target->no_owner || target->was_without;
             target->no_owner = model_op_is_live(op) && op->owner == 0;
+            target->was_without = was_without && !target->no_owner;
             target->settled = !model_op_is_live(op);
         }
         if (!target->settled && !target->no_owner && target->result.level < parked->level) {
@@ -84,7 +86,8 @@ void model_cancel_result(struct model *model, const struct model_parked *parked,
         if (gens[i].level < result->level) {
             result->level = gens[i].level;
         }
-        if (target->no_owner && parked->level > LEVEL_RECORDED) {
+        bool says = seen != NULL && seen->results_count == 1 && seen->results[0].no_owner;
+        if ((target->no_owner || (target->was_without && says)) && parked->level > LEVEL_RECORDED) {
             result->no_owner = true;
         }
     }
@@ -221,6 +224,20 @@ static bool saw_later_ends(const struct model *model, const struct model_parked 
     return false;
 }
 
+/* A gen that had no owner was settled for what it was: whether it is waited for again, once somebody adopted
+ * it, is open. */
+static bool only_adopted_are_left(const struct model *model, const struct model_parked *cancel)
+{
+    for (size_t i = 0; i < cancel->targets.count; i++) {
+        const struct model_target *target = list_at(&cancel->targets, i);
+        bool waits = !target->settled && !target->no_owner && target->result.level < cancel->level;
+        if (waits && !target->was_without) {
+            return false;
+        }
+    }
+    return model->port.seen(model->port.context, &cancel->to) != NULL;
+}
+
 /* Whether it is decided; then *result is its answer. */
 static bool parked_is_decided(struct model *model, struct model_parked *parked,
                               struct result *result)
@@ -244,7 +261,8 @@ static bool parked_is_decided(struct model *model, struct model_parked *parked,
             return model_bulk_is_done(model, model_find_bulk(model, parked->bulk)) &&
                    model_bulk_result(model, parked, result);
         }
-        if (!model_targets_update(model, parked) || saw_later_ends(model, parked)) {
+        if ((!model_targets_update(model, parked) && !only_adopted_are_left(model, parked)) ||
+            saw_later_ends(model, parked)) {
             return false;
         }
         model_cancel_result(model, parked, result);
@@ -388,6 +406,17 @@ static void session_due(struct model *model, struct model_session *session)
     model_session_end(model, session->number);
 }
 
+bool model_due_as_observed(struct model *model)
+{
+    const struct model_event *observed = model_observed(model);
+    struct model_op *op = observed == NULL ? NULL : model_find_gen(model, observed->event.gen);
+    if (op == NULL || op_due_ms(op) > model->now_ms) {
+        return false;
+    }
+    op_due(model, op);
+    return true;
+}
+
 struct due {
     uint64_t time_ms;
     bool is_recovery_end;
@@ -425,7 +454,12 @@ static struct due next_due(const struct model *model)
     const struct model_event *observed = model_observed(model);
     struct model_op *seen = observed == NULL ? NULL : model_find_gen(model, observed->event.gen);
     if (seen != NULL && due.time_ms != TIME_NEVER && op_due_ms(seen) == due.time_ms) {
-        due = (struct due){.time_ms = due.time_ms, .op = seen};
+        return (struct due){.time_ms = due.time_ms, .op = seen};
+    }
+    struct model_session *owner =
+        seen == NULL ? NULL : model_find_session(model, model_op_owner(seen));
+    if (owner != NULL && due.time_ms != TIME_NEVER && session_due_ms(owner) == due.time_ms) {
+        return (struct due){.time_ms = due.time_ms, .session = owner};
     }
     return due;
 }

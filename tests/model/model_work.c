@@ -86,7 +86,8 @@ void model_work(struct model *model, size_t events_max)
         if (model->events.count - model->observed_from >= events_max) {
             return;
         }
-        if (!model_work_as_observed(model) && !work_anyhow(model)) {
+        if (!model_work_as_observed(model) && !model_due_as_observed(model) &&
+            !work_anyhow(model)) {
             break;
         }
     }

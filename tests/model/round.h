@@ -33,6 +33,8 @@ struct round {
     size_t mid_events;         /* what was observed before it */
     bool has_mid;
     bool may_have_mid;
+    uint64_t began_by_id; /* the request id, and the session, of the frame that began it */
+    uint64_t began_by_session;
 
     /* the watcher of everything */
     struct list observed; /* of struct model_event: of this step */
@@ -77,6 +79,13 @@ __attribute__((format(printf, 2, 3))) void round_fail(struct round *round, const
 
 /* Gives the frame to the registry, which may look at it for the call alone. */
 void round_their_frame(struct round *round, const struct script_request *request);
+
+/* ---- round_check.c ---- */
+
+void round_check_links(struct round *round);
+
+/* Rows of `stats`, and whether it calls itself idle. */
+void round_check_counts(struct round *round);
 
 /* ---- round_watch.c ---- */
 

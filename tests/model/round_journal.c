@@ -31,7 +31,9 @@ static struct model_record *find_entry(struct round *round, enum journal_kind ki
 {
     for (size_t i = 0; i < round->journal.count; i++) {
         struct model_record *entry = list_at(&round->journal, i);
-        bool same = kind == JOURNAL_CANCEL ? entry->record.gen == record->gen
+        bool same = kind == JOURNAL_CANCEL ? entry->record.gen == record->gen &&
+                                                 bytes_equal(entry->record.space, record->space) &&
+                                                 bytes_equal(entry->record.key, record->key)
                     : kind == JOURNAL_BULK ? entry->record.bulk == record->bulk
                                            : bytes_equal(entry->record.key, record->key) &&
                                                  bytes_equal(entry->record.space, record->space);

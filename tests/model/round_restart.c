@@ -12,7 +12,7 @@ static void check_promises(struct round *round, struct model *recovered)
     for (size_t i = 0; i < round->model->ops.count; i++) {
         const struct model_op *op = model_op_at(round->model, i);
         struct model_op later = *op;
-        later.previous_session = op->owner;
+        later.previous_session = op->owner != 0 ? op->owner : op->last_owner;
         if (op->state == STATE_CANCELLING && op->is_told &&
             model_recovered_cause(recovered, &later) == NULL) {
             round_fail(round, "gen %" PRIu64 " was answered as cancelled, and that is not kept",

@@ -130,7 +130,10 @@ static void fill_ops(struct script *script, const struct script_client *client, 
         } else {
             script_filler(script, &ops[i]);
         }
-        if (count < 40 && script_percent(script, 3)) {
+        /* Those of many are few: more of them are spoilt. */
+        bool is_rare = ops[i].kind == OP_DRAIN || ops[i].kind == OP_HISTORY ||
+                       (ops[i].kind == OP_CANCEL && ops[i].key.size == 0);
+        if (count < 40 && script_percent(script, is_rare ? 12 : 3)) {
             script_spoil(script, &ops[i]);
         }
     }
@@ -176,7 +179,14 @@ static void resend(struct script *script, const struct script_client *client,
                    struct script_request *request, struct script_sent *sent)
 {
     request->frame.request_id = sent->id;
-    request->frame.ops = sent->ops;
+    struct op *ops = arena_copy(&script->arena, sent->ops, sent->ops_count * sizeof *ops);
+    for (size_t i = 0; i < sent->ops_count; i++) {
+        if (ops[i].kind == OP_POLL) {
+            ops[i].as.poll.acks = arena_copy(&script->arena, ops[i].as.poll.acks,
+                                             ops[i].as.poll.acks_count * sizeof(struct notice_ack));
+        }
+    }
+    request->frame.ops = ops;
     request->frame.ops_count = sent->ops_count;
     request->frame.ops_digest = sent->digest;
     if (script_percent(script, 3) && sent->mutating && sent->replied) {

@@ -39,7 +39,7 @@ struct labels script_bad_labels(struct script *script)
     static struct bytes sets[4][LABELS_MAX + 1];
     uint64_t number = script_below(script, 4);
     for (size_t i = 0; i <= LABELS_MAX; i++) {
-        sets[3][i] = bytes_of("abcdefghi" + i, 1);
+        sets[3][i] = bytes_of(&"abcdefghi"[i], 1);
     }
     sets[0][0] = sets[0][1] = bytes_of_string("twice");
     sets[1][0] = bytes_of("", 0);
@@ -203,7 +203,7 @@ void script_make_adopt(struct script *script, const struct script_client *client
         op->key = chance % 20 == 0 ? op->key : found->key;
         op->as.store.policy = found->policy;
         op->as.store.parent = found->parent;
-        op->as.store.previous_session = found->owner;
+        op->as.store.previous_session = found->owner != 0 ? found->owner : found->last_owner;
         if (found->state == STATE_CANCELLING && script_percent(script, 40)) {
             op->as.store.cause = found->cause;
             op->as.store.cause_code = found->cause.code;

@@ -358,7 +358,7 @@ static const struct {
     [OP_LIST] = {.weight = 20, .alone = true, .make = make_list},
     [OP_COUNT] = {.weight = 20, .make = make_list},
     [OP_ARMED] = {.weight = 10, .alone = true},
-    [OP_DISARM] = {.weight = 15, .make = make_key},
+    [OP_DISARM] = {.weight = 30, .make = make_key},
     [OP_PING] = {.weight = 10},
     [OP_STATS] = {.weight = 3},
     [OP_CLOSE] = {.weight = 5},
@@ -411,10 +411,13 @@ void script_op(struct script *script, const struct script_client *client, bool a
     if (script_percent(script, script->mode->store_percent)) {
         op->kind = OP_STORE;
     }
+    if (script->mode->is_slow && script->model->journal_has_failed && script_percent(script, 15)) {
+        op->kind = OP_DISARM; /* it needs a record, and there is not always an arm */
+    }
     /* In which order operations end with their session, and whether what they decide is kept back, would be
      * anybody's guess. */
-    if (op->kind == OP_CLOSE && !alone &&
-        (script->mode->one_client_a_link || script->mode->is_slow)) {
+    if (op->kind == OP_CLOSE &&
+        ((script->mode->one_client_a_link && !alone) || script->mode->is_slow)) {
         op->kind = OP_PING;
     }
     op->space = script_space(script, (unsigned) script_below(script, 6));

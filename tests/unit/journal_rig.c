@@ -48,10 +48,15 @@ static struct bytes text_of(const char *format, uint64_t n)
     return bytes_of_string(text);
 }
 
+static struct bytes space_of(uint64_t n)
+{
+    return bytes_of_string(n % 4 == 3 ? "other" : "default");
+}
+
 struct journal_record rig_cancel(uint64_t n)
 {
     return (struct journal_record){.kind = JOURNAL_CANCEL,
-                                   .space = bytes_of_string(n % 4 == 3 ? "other" : "default"),
+                                   .space = space_of(n),
                                    .key = text_of("key", n % 100),
                                    .gen = RIG_GEN(n),
                                    .cause = {.code = CAUSE_USER,
@@ -63,6 +68,8 @@ struct journal_record rig_cancel(uint64_t n)
 struct journal_record rig_end(uint64_t n, bool by_owner)
 {
     return (struct journal_record){.kind = JOURNAL_END,
+                                   .space = space_of(n),
+                                   .key = text_of("key", n % 100),
                                    .gen = RIG_GEN(n),
                                    .outcome = by_owner ? OUTCOME_CANCELLED : OUTCOME_OWNER_LOST,
                                    .by_owner = by_owner,

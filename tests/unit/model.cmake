@@ -8,7 +8,8 @@ canceld_test(test_registry_model LABEL model TIMEOUT 300
             model/model_group.c model/model_journal.c model/model_list.c model/model_request.c
             model/model_rights.c model/model_store.c model/model_time.c model/model_tree.c
             model/model_watch.c model/model_work.c model/reply.c model/reply_read.c model/round.c
-            model/round_compare.c model/round_journal.c model/round_restart.c model/round_trace.c
-            model/round_watch.c model/script.c model/script_frame.c model/script_group.c
-            model/script_op.c model/script_spoil.c model/test_registry_model.c
+            model/round_check.c model/round_compare.c model/round_journal.c
+            model/round_restart.c model/round_trace.c model/round_watch.c model/script.c
+            model/script_frame.c model/script_group.c model/script_op.c
+            model/script_spoil.c model/test_registry_model.c
     LINKS canceld_registry)

@@ -125,8 +125,37 @@ static void hangup_takes_other_rules_over(void)
     program_reload(&program, "reloaded: 1 rule,");
     CHECK_EQ(get_in(client, "a"), DENIED);
     CHECK_EQ(get_in(client, "b"), NOT_FOUND);
+    client_free(client);
+    program_stop(&program);
+}
+
+/* An editor that truncates before it writes must not open everything to everybody. */
+static void hangup_does_not_take_the_last_rule_away(void)
+{
+    static const char nothing[] = "nothing is reloaded: there is no rule left, and without rules "
+                                  "everybody might do everything: that needs a restart";
+    struct program program;
+    struct client *client;
+
     config_write("");
-    program_reload(&program, "everybody may do everything");
+    (void) program_start_ready(&program, START);
+    client = client_here();
+    config_write(RULE("a"));
+    program_reload(&program, "reloaded: 1 rule,");
+    config_write("log_level = \"error\";");
+    program_reload(&program, nothing);
+    CHECK_EQ(get_in(client, "b"), DENIED);
+    file_write("conf", "");
+    program_reload(&program, nothing);
+    CHECK_EQ(get_in(client, "b"), DENIED);
+    config_write(RULE("b")); /* and the log level is still the one before */
+    program_reload(&program, "reloaded: 1 rule,");
+    CHECK_EQ(get_in(client, "b"), NOT_FOUND);
+    program_stop(&program);
+    client_free(client);
+    config_write("");
+    (void) program_start_ready(&program, START);
+    client = client_here();
     CHECK_EQ(get_in(client, "a"), NOT_FOUND);
     client_free(client);
     program_stop(&program);
@@ -342,6 +371,7 @@ static void it_listens_by_tls(void)
 
 static const struct test_case cases[] = {
     {"a hangup takes other rules over", hangup_takes_other_rules_over, 0},
+    {"SIGHUP does not take the last rule away", hangup_does_not_take_the_last_rule_away, 0},
     {"a bad file changes nothing", a_bad_file_changes_nothing, 0},
     {"the log level is taken over and the rest is named",
      the_log_level_is_taken_over_and_the_rest_is_named, 0},

@@ -140,6 +140,132 @@ static void lost_owner_may_come_back(void)
     journal_file_close(file);
 }
 
+static void tidy_all(struct journal_file *file)
+{
+    while (journal_file_tidy(file)) {
+    }
+}
+
+/* Its owner came back after the loss, was told of the cancel again, and lives on with it. */
+static void lost_one_is_adopted_again(void)
+{
+    const struct journal_record records[] = {rig_cancel(1), rig_end(1, false)};
+    struct journal_record again = rig_cancel(1);
+    again.cause.text = bytes_of_string("another word for it");
+    struct journal_file *file = rig_open(RIG_EPOCH);
+    CHECK(rig_keep(file, records, COUNT(records)));
+    journal_file_close(file);
+
+    file = rig_open(RIG_EPOCH + 1);
+    CHECK(rig_keep(file, &again, 1));
+    CHECK(rig_keep(file, &again, 1)); /* it is open already */
+    rig_pass_ms(JOURNAL_LOST_MS + 1000);
+    tidy_all(file);
+    const struct history_page page = rig_history(file, "default", "key-1", 0, 10);
+    CHECK_EQ(page.entries_count, 1);
+    CHECK_EQ(page.entries[0].outcome, OUTCOME_UNSET); /* it has not ended yet */
+    journal_file_close(file);
+
+    file = rig_open(RIG_EPOCH + 2);
+    struct loaded loaded = rig_load(file);
+    CHECK_EQ(loaded.count, 1);
+    check_records_equal(&loaded.records[0], &records[0]); /* the first cause stays */
+    loaded_free(&loaded);
+    const struct journal_record end = rig_end(1, true);
+    CHECK(rig_keep(file, &end, 1));
+    loaded = rig_load(file);
+    CHECK_EQ(loaded.count, 0);
+    loaded_free(&loaded);
+    journal_file_close(file);
+}
+
+static void lost_one_becomes_open_by_an_arm(void)
+{
+    struct journal_record used = rig_arm(1);
+    used.kind = JOURNAL_ARM_USED;
+    used.gen = RIG_GEN(1);
+    struct journal_record end = rig_end(1, false);
+    end.space = used.space;
+    end.key = used.key;
+    struct journal_file *file = rig_open(RIG_EPOCH);
+    CHECK(rig_keep(file, &used, 1));
+    CHECK(rig_keep(file, &end, 1));
+    CHECK(rig_keep(file, &used, 1));
+    journal_file_close(file);
+    file = rig_open(RIG_EPOCH + 1);
+    rig_pass_ms(JOURNAL_LOST_MS + 1000);
+    struct loaded loaded = rig_load(file);
+    CHECK_EQ(loaded.count, 1);
+    loaded_free(&loaded);
+    journal_file_close(file);
+}
+
+/* A gen that somebody adopted under a name of his own: two cancels, and two ends. */
+static void names_are_apart(void)
+{
+    const struct journal_record mine = rig_cancel(1);
+    struct journal_record theirs = rig_cancel(1);
+    theirs.space = bytes_of_string("bob");
+    struct journal_record their_key = rig_cancel(1);
+    their_key.key = bytes_of_string("x");
+    struct journal_record end = rig_end(1, true);
+    struct journal_file *file = rig_open(RIG_EPOCH);
+    CHECK(rig_keep(file, &mine, 1));
+    CHECK(rig_keep(file, &theirs, 1));
+    CHECK(rig_keep(file, &their_key, 1));
+    end.space = theirs.space;
+    CHECK(rig_keep(file, &end, 1));
+    end.space = mine.space;
+    end.key = their_key.key;
+    CHECK(rig_keep(file, &end, 1));
+    journal_file_close(file);
+    file = rig_open(RIG_EPOCH + 1);
+    struct loaded loaded = rig_load(file);
+    CHECK_EQ(loaded.count, 1);
+    check_records_equal(&loaded.records[0], &mine);
+    loaded_free(&loaded);
+    journal_file_close(file);
+}
+
+/* What it cancelled may still run when the run ends, so its day begins there. */
+static void bulk_counts_from_the_end_of_its_run(void)
+{
+    const struct journal_record records[] = {rig_bulk(1, BULK_SPACE), rig_bulk(2, BULK_LABEL)};
+    struct journal_file *file = rig_open(RIG_EPOCH);
+    CHECK(rig_keep(file, records, 1));
+    rig_pass_ms(JOURNAL_LOST_MS + 3600000);
+    CHECK(rig_keep(file, records + 1, 1)); /* and with it the journal's age */
+    journal_file_close(file);
+
+    file = rig_open(RIG_EPOCH + 1);
+    tidy_all(file);
+    struct loaded loaded = rig_load(file);
+    CHECK_EQ(loaded.count, 2);
+    loaded_free(&loaded);
+    rig_pass_ms(JOURNAL_LOST_MS / 2);
+    const struct journal_record other = rig_cancel(1);
+    CHECK(rig_keep(file, &other, 1));
+    journal_file_close(file);
+
+    file = rig_open(RIG_EPOCH + 2); /* a run in between does not begin it anew */
+    tidy_all(file);
+    loaded = rig_load(file);
+    CHECK_EQ(loaded.count, 3);
+    loaded_free(&loaded);
+    rig_pass_ms(JOURNAL_LOST_MS / 2 + 1000);
+    loaded = rig_load(file);
+    CHECK_EQ(loaded.count, 1);
+    check_records_equal(&loaded.records[0], &other);
+    loaded_free(&loaded);
+    tidy_all(file);
+    journal_file_close(file);
+    file = rig_open(RIG_EPOCH + 3);
+    loaded = rig_load(file);
+    CHECK_EQ(loaded.count, 1);
+    loaded_free(&loaded);
+    journal_file_close(file);
+}
+
 static void bulks_of_earlier_runs(void)
 {
     const struct journal_record records[] = {rig_bulk(1, BULK_KEY), rig_bulk(2, BULK_LABEL)};
@@ -153,8 +279,8 @@ static void bulks_of_earlier_runs(void)
     journal_file_close(file);
     file = rig_open(RIG_EPOCH + 1);
     loaded = rig_load(file);
-    CHECK_EQ(loaded.count, 1);
-    check_records_equal(&loaded.records[0], &records[1]);
+    CHECK_EQ(loaded.count, 2);
+    check_records_equal(&loaded.records[1], &records[1]);
     loaded_free(&loaded);
     const struct journal_record again = rig_bulk(1, BULK_OWNER); /* this run's first */
     CHECK(rig_keep(file, &again, 1));
@@ -163,8 +289,8 @@ static void bulks_of_earlier_runs(void)
     journal_file_close(file);
     file = rig_open(RIG_EPOCH + 2);
     loaded = rig_load(file);
-    CHECK_EQ(loaded.count, 2);
-    check_records_equal(&loaded.records[1], &again);
+    CHECK_EQ(loaded.count, 3);
+    check_records_equal(&loaded.records[2], &again);
     loaded_free(&loaded);
     journal_file_close(file);
 }
@@ -324,6 +450,10 @@ static const struct test_case cases[] = {
     {"an armed key comes back once, with its later end", arm_with_a_later_end},
     {"a cancel whose operation ended without its owner comes back for a day",
      lost_owner_may_come_back},
+    {"a lost cancel that is given again is open again", lost_one_is_adopted_again},
+    {"and so is one that an arm became", lost_one_becomes_open_by_an_arm},
+    {"an end settles the cancel of its own name alone", names_are_apart},
+    {"a bulk cancel's day begins at the end of its run", bulk_counts_from_the_end_of_its_run},
     {"a bulk cancel comes back for a day, and its number may be that of another run",
      bulks_of_earlier_runs},
     {"more unsettled cancels than there is room for are a refusal", no_room_for_what_was_kept},

@@ -168,29 +168,86 @@ static void a_deadline_of_nothing_answers_now(void)
     rig_fini(&rig);
 }
 
-static void a_session_is_drained_in_all_namespaces(void)
+static void a_session_is_drained_in_its_own_namespace(void)
 {
     begin();
     uint64_t session = rig_open(&rig, 1, 0);
     uint64_t other = rig_open(&rig, 1, 0);
+    uint64_t secret = store(session, "far", "secret");
     uint64_t a = store(session, "", "a");
-    uint64_t b = store(session, "far", "b");
     (void) store(other, "", "c");
     CHECK_EQ(ask(0, drain_of("far", session, 0)).answer, ANSWER_NOT_FOUND); /* not its own */
     CHECK_EQ(ask(0, drain_of("", 12345, 0)).answer, ANSWER_NOT_FOUND);
     rig_park(&rig, 1, other, ++ids, drain_of("", session, 60000));
     rig_pass(&rig, 0, 1);
-    CHECK_EQ(stat("operations_cancelling"), 2);
+    CHECK_EQ(stat("operations_cancelling"), 1); /* who may drain here may nothing there */
     CHECK_EQ(try_store(session, "", "d").answer, ANSWER_DRAINING);
-    CHECK_EQ(try_store(session, "far", "d").answer, ANSWER_DRAINING);
+    uint64_t more = store(session, "far", "d");
     CHECK_EQ(try_store(other, "", "d").answer, ANSWER_STORED);
+    struct seen now = ask(other, drain_of("", session, 0));
+    CHECK_EQ(now.answer, ANSWER_TIMED_OUT);
+    CHECK_EQ(now.count, 1);
+    CHECK_EQ(now.gens_count, 1);
+    CHECK_STR_EQ(rig.lists.gens[0].key, "a");
     end(session, "", "a", a);
-    end(session, "far", "b", b);
     rig_pass(&rig, 0, 10);
     CHECK_EQ(rig.last.answer, ANSWER_DRAINED);
-    CHECK_EQ(rig.last.requested, 2);
+    CHECK_EQ(rig.last.requested, 1);
+    CHECK_EQ(stat("operations_cancelling"), 0);
     CHECK_EQ(ask(other, undrain(drain_of("", session, 0))).answer, ANSWER_UNDRAINED);
     CHECK_EQ(try_store(session, "", "d2").answer, ANSWER_STORED);
+    end(session, "far", "secret", secret);
+    end(session, "far", "d", more);
+    rig_fini(&rig);
+}
+
+/* An adopt is of the session that adopts, in the namespace that it adopts in. */
+static void an_adopt_elsewhere_is_not_under_a_sessions_drain(void)
+{
+    rig_begin(&rig, &(struct rig_options){.epoch = 8, .counter_first = 1, .recovery_ms = 5000});
+    ids = 0;
+    uint64_t session = rig_open(&rig, 1, 0);
+    CHECK_EQ(ask(0, drain_of("", session, 0)).answer, ANSWER_TIMED_OUT);
+    rig_pass(&rig, 0, 10);
+    struct op adopt = {.kind = OP_ADOPT, .key = bytes_of_string("k"), .gen = 5};
+    CHECK_EQ(ask(session, adopt).cause, CAUSE_SHUTDOWN);
+    adopt.space = bytes_of_string("far");
+    adopt.gen = 6;
+    CHECK_EQ(ask(session, adopt).state, STATE_LIVE);
+    rig_fini(&rig);
+}
+
+/* Its owner goes while the drain is still on its way along its operations. */
+static void what_a_drained_session_keeps_is_cancelled(void)
+{
+    enum { KEPT = 40 };
+
+    begin();
+    uint64_t session = rig_open(&rig, 1, 0);
+    for (unsigned i = 0; i < KEPT; i++) {
+        char key[8];
+        (void) snprintf(key, sizeof key, "k%u", i);
+        struct op op = rig_store(key, POLICY_REJECT);
+        op.as.store.on_owner_loss = ON_OWNER_LOSS_KEEP;
+        op.as.store.ttl_ms = 60000;
+        op.space = bytes_of_string(i == 0 ? "far" : "");
+        CHECK_EQ(ask(session, op).answer, ANSWER_STORED);
+    }
+    /* So many bulk cancels walk already that those of the drains do not begin. */
+    for (unsigned i = 0; i < 20; i++) {
+        char space[8];
+        (void) snprintf(space, sizeof space, "s%u", i);
+        CHECK_EQ(ask(0, drain_of(space, 0, 0)).answer, ANSWER_DRAINED);
+    }
+    rig_park(&rig, 1, 0, 0, drain_of("", session, 60000));
+    CHECK_EQ(ask(session, (struct op){.kind = OP_CLOSE}).answer, ANSWER_CLOSED);
+    rig_pass(&rig, 0, 2);
+    CHECK_EQ(rig.last.answer, ANSWER_DRAINED);
+    rig_pass(&rig, 0, 10);
+    CHECK_EQ(stat("operations_cancelling"), KEPT - 1);
+    CHECK_EQ(stat("operations_live"), 1); /* of another namespace */
+    uint64_t next = rig_open(&rig, 1, 0);
+    CHECK_EQ(try_store(next, "", "other").answer, ANSWER_STORED); /* it is nobody's drain now */
     rig_fini(&rig);
 }
 
@@ -351,7 +408,10 @@ static const struct test_case cases[] = {
     {"a drain answers when the last has ended", it_answers_when_the_last_has_ended},
     {"at its deadline it tells what is left", at_the_deadline_it_tells_what_is_left},
     {"without a deadline it answers now", a_deadline_of_nothing_answers_now},
-    {"a session is drained in all namespaces", a_session_is_drained_in_all_namespaces},
+    {"a session is drained in its own namespace", a_session_is_drained_in_its_own_namespace},
+    {"an adopt elsewhere is not under a session's drain",
+     an_adopt_elsewhere_is_not_under_a_sessions_drain},
+    {"what a drained session keeps is cancelled", what_a_drained_session_keeps_is_cancelled},
     {"with its session a drain is over", with_its_session_a_drain_is_over},
     {"the daemon is drained whole", the_daemon_is_drained_whole},
     {"an undrain does not answer a drain that is waited for", an_undrain_does_not_answer_a_drain},

@@ -435,6 +435,70 @@ static void lists_come_in_order(void)
     rig_fini(&rig);
 }
 
+/* More than one page looks at. */
+enum { LOOKS = 2048 };
+
+/* However many there are in other namespaces. */
+static void an_unacknowledged_one_is_found_behind_those_of_others(void)
+{
+    rig_init(&rig, NULL, 1);
+    uint64_t session = rig_open(&rig, 1, 0);
+    for (unsigned i = 0; i < LOOKS + 2; i++) {
+        char key[16];
+        (void) snprintf(key, sizeof key, "k%u", i);
+        CHECK_EQ(rig_do_quickly(&rig, session, rig_store(key, POLICY_REJECT)).answer,
+                 ANSWER_STORED);
+        CHECK_EQ(rig_do_quickly(&rig, 0, rig_cancel(key, 0)).answer, ANSWER_REQUESTED);
+    }
+    struct op op = rig_store("mine", POLICY_REJECT);
+    op.space = text("b");
+    uint64_t gen = rig_do(&rig, session, op).gen;
+    op = rig_cancel("mine", gen);
+    op.space = text("b");
+    CHECK_EQ(rig_do(&rig, 0, op).answer, ANSWER_REQUESTED);
+    op = (struct op){
+        .kind = OP_LIST, .space = text("b"), .as.list.order = LIST_ORDER_UNACKNOWLEDGED};
+    CHECK_EQ(rig_do(&rig, 0, op).answer, ANSWER_PAGE);
+    CHECK_EQ(rig.lists.operations_count, 1);
+    CHECK_EQ(rig.lists.operations[0].gen, gen);
+    CHECK(!rig.lists.more);
+    op.space = (struct bytes){0};
+    op.as.list.page_size = 10;
+    CHECK_EQ(rig_do(&rig, 0, op).answer, ANSWER_PAGE);
+    CHECK_EQ(rig.lists.operations_count, 10);
+    CHECK(rig.lists.more);
+    rig_fini(&rig);
+}
+
+/* What matches may stand behind what one look comes to. */
+static void a_page_in_order_says_that_there_may_be_more(void)
+{
+    rig_init(&rig, NULL, 1);
+    uint64_t session = rig_open(&rig, 1, 0);
+    for (unsigned i = 0; i < LOOKS; i++) {
+        char key[16];
+        (void) snprintf(key, sizeof key, "k%u", i);
+        CHECK_EQ(rig_do_quickly(&rig, session, rig_store(key, POLICY_REJECT)).answer,
+                 ANSWER_STORED);
+    }
+    struct op op = {.kind = OP_LIST,
+                    .as.list = {.order = LIST_ORDER_OLDEST, .labels = LABELS(B("x"))}};
+    CHECK_EQ(rig_do(&rig, 0, op).answer, ANSWER_PAGE);
+    CHECK(!rig.lists.more); /* it has looked at all */
+    struct op labelled = rig_store("labelled", POLICY_REJECT);
+    labelled.as.store.labels = LABELS(B("x"));
+    CHECK_EQ(rig_do(&rig, session, labelled).answer, ANSWER_STORED);
+    CHECK_EQ(rig_do(&rig, 0, op).answer, ANSWER_PAGE);
+    CHECK_EQ(rig.lists.operations_count, 0);
+    CHECK(rig.lists.more);
+    CHECK_EQ(rig.lists.next_cursor, 0);
+    op.as.list.labels = (struct labels){0};
+    op.as.list.page_size = 1;
+    CHECK_EQ(rig_do(&rig, 0, op).answer, ANSWER_PAGE);
+    CHECK(rig.lists.more);
+    rig_fini(&rig);
+}
+
 static void all_rows_fit_a_reply(void)
 {
     rig_init(&rig, NULL, 1);
@@ -494,6 +558,9 @@ static const struct test_case cases[] = {
      bulk_cancels_have_a_bound},
     {"a frame's counts look at no more than so many operations", counts_that_walk_have_a_bound},
     {"the oldest operations, and the oldest cancels, come first", lists_come_in_order},
+    {"an unacknowledged one is found behind those of others",
+     an_unacknowledged_one_is_found_behind_those_of_others},
+    {"a page in order says that there may be more", a_page_in_order_says_that_there_may_be_more},
     {"the rows of stats differ, and fit a reply", all_rows_fit_a_reply},
     {"cancels that nobody acknowledges are counted, the others measured",
      what_owners_do_not_acknowledge_is_counted},

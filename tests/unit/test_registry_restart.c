@@ -121,8 +121,8 @@ static void an_arm_and_its_use_are_recorded(void)
     registry_journal_kept(rig.registry, 2, rig.now_ms);
     CHECK_EQ(rig.last.answer, ANSWER_BORN_CANCELLED);
     CHECK_EQ(rig.record.gen, rig.last.gen);
-    rig_park(&rig, 1, session, 2, rig_delete("k", rig.last.gen, OUTCOME_CANCELLED));
-    CHECK_EQ(rig.record.kind, JOURNAL_END);
+    (void) rig_ask(&rig, 1, session, 2, rig_delete("k", rig.last.gen, OUTCOME_CANCELLED));
+    CHECK_EQ(rig.record.kind, JOURNAL_END); /* which nobody waits for */
     CHECK(rig.record.by_owner && rig.record.outcome == OUTCOME_CANCELLED);
     registry_journal_kept(rig.registry, 3, rig.now_ms);
     arm.key = bytes_of_string("never stored");
@@ -145,6 +145,46 @@ static void a_cancel_by_a_ttl_is_recorded_too(void)
     CHECK_EQ(rig.records, 1); /* once is enough */
     registry_journal_kept(rig.registry, 1, rig.now_ms);
     CHECK_EQ(rig.last.answer, ANSWER_ALREADY_REQUESTED);
+    rig_fini(&rig);
+}
+
+static void what_is_kept_is_told_while_the_journal_fails(void)
+{
+    begin(0, true);
+    uint64_t session = rig_open(&rig, 1, 0);
+    (void) rig_ask(&rig, 1, session, 1, rig_store("k", POLICY_REJECT));
+    (void) rig_ask(&rig, 1, session, 2, rig_store("l", POLICY_REJECT));
+    rig_park(&rig, 1, 0, 0, rig_cancel("k", 0));
+    registry_journal_kept(rig.registry, 1, rig.now_ms);
+    rig_park(&rig, 1, 0, 0, rig_cancel("l", 0));
+    struct op get = {.kind = OP_GET, .key = bytes_of_string("k")};
+    CHECK_EQ(rig_ask(&rig, 1, 0, 0, get).answer,
+             ANSWER_FOUND); /* the other one's record is not its */
+    registry_journal_failed(rig.registry, rig.now_ms);
+    CHECK_EQ(rig_ask(&rig, 1, 0, 0, get).answer, ANSWER_FOUND);
+    get.key = bytes_of_string("l");
+    (void) rig_ask(&rig, 1, 0, 0, get);
+    CHECK_EQ(rig.refused, ERROR_JOURNAL);
+    rig_fini(&rig);
+}
+
+static void a_descendants_cancel_has_a_record(void)
+{
+    begin(0, true);
+    uint64_t session = rig_open(&rig, 1, 0);
+    uint64_t parent = rig_ask(&rig, 1, session, 1, rig_store("p", POLICY_REJECT)).gen;
+    struct op child = rig_store("c", POLICY_REJECT);
+    child.as.store.parent = parent;
+    uint64_t gen = rig_ask(&rig, 1, session, 2, child).gen;
+    rig_park(&rig, 1, 0, 0, rig_cancel("p", 0));
+    rig.journal_pending = limits_default().journal_bytes; /* the sweep rests, and is not lost */
+    rig_pass(&rig, 0, 10);
+    CHECK_EQ(rig.records_of[JOURNAL_CANCEL], 1);
+    rig.journal_pending = 0;
+    rig_pass(&rig, 0, 10);
+    CHECK_EQ(rig.records_of[JOURNAL_CANCEL], 2);
+    CHECK_EQ(rig.record.gen, gen);
+    CHECK_EQ(rig.record.cause.code, CAUSE_PARENT);
     rig_fini(&rig);
 }
 
@@ -189,23 +229,52 @@ static void of_two_gens_the_older_is_superseded(void)
 static void the_journals_cause_wins(void)
 {
     begin(RECOVERY_MS, true);
-    CHECK(registry_recover(
-        rig.registry,
-        &(struct journal_record){.kind = JOURNAL_CANCEL, .gen = EARLIER_GEN(5), .cause = given}));
+    struct journal_record record = {.kind = JOURNAL_CANCEL,
+                                    .space = bytes_of_string("default"),
+                                    .key = bytes_of_string("k"),
+                                    .gen = EARLIER_GEN(5),
+                                    .cause = given};
+    CHECK(registry_recover(rig.registry, &record));
     CHECK(!registry_is_idle(rig.registry));
     uint64_t session = rig_open(&rig, 1, 0);
     struct op op = adopt("k", EARLIER_GEN(5));
     op.as.store.cause_code = CAUSE_DEADLINE;
-    struct seen adopted = rig_ask(&rig, 1, session, 1, op);
-    CHECK_EQ(adopted.state, STATE_CANCELLING);
-    CHECK_EQ(adopted.cause, CAUSE_USER);
-    CHECK_EQ(rig.records, 0); /* it has that record */
+    rig_park(&rig, 1, session, 1, op);
+    CHECK_EQ(rig.records_of[JOURNAL_CANCEL], 1); /* again, for this run */
+    registry_journal_kept(rig.registry, 1, rig.now_ms);
+    CHECK_EQ(rig.last.state, STATE_CANCELLING);
+    CHECK_EQ(rig.last.cause, CAUSE_USER);
     CHECK_EQ(rig_ask(&rig, 1, session, 2, rig_poll(NULL, 0, 0)).notices_count, 1);
     op = adopt("l", EARLIER_GEN(6));
     op.as.store.cause_code = CAUSE_DEADLINE;
     rig_park(&rig, 1, session, 3, op); /* what its owner knew is recorded before it is said */
-    registry_journal_kept(rig.registry, 1, rig.now_ms);
+    registry_journal_kept(rig.registry, 2, rig.now_ms);
     CHECK_EQ(rig.last.cause, CAUSE_DEADLINE);
+    rig_fini(&rig);
+}
+
+static void nobody_takes_anothers_cancel(void)
+{
+    begin(RECOVERY_MS, false);
+    struct journal_record record = {.kind = JOURNAL_CANCEL,
+                                    .space = bytes_of_string("alice"),
+                                    .key = bytes_of_string("k"),
+                                    .gen = EARLIER_GEN(5),
+                                    .cause = given};
+    CHECK(registry_recover(rig.registry, &record));
+    uint64_t session = rig_open(&rig, 1, 0);
+    struct op mine = adopt("k", EARLIER_GEN(5));
+    mine.space = bytes_of_string("bob");
+    CHECK_EQ(rig_ask(&rig, 1, session, 1, mine).state, STATE_LIVE);
+    struct op child = adopt("c", EARLIER_GEN(6));
+    child.space = bytes_of_string("bob");
+    child.as.store.parent = EARLIER_GEN(5);
+    CHECK_EQ(rig_ask(&rig, 1, session, 2, child).state, STATE_LIVE);
+    struct op hers = adopt("k", EARLIER_GEN(5));
+    hers.space = bytes_of_string("alice");
+    struct seen adopted = rig_ask(&rig, 1, session, 3, hers);
+    CHECK_EQ(adopted.answer, ANSWER_ADOPTED);
+    CHECK_EQ(adopted.cause, CAUSE_USER);
     rig_fini(&rig);
 }
 
@@ -268,6 +337,26 @@ static void a_keyed_cancel_covers_who_comes_back_later(void)
     rig_fini(&rig);
 }
 
+/* Whether an earlier gen is live elsewhere is nobody's to know here. */
+static void an_earlier_parent_of_another_namespace_is_as_unknown(void)
+{
+    begin(RECOVERY_MS, false);
+    uint64_t session = rig_open(&rig, 1, 0);
+    struct op there = adopt("p", EARLIER_GEN(5));
+    there.space = bytes_of_string("elsewhere");
+    CHECK_EQ(rig_ask(&rig, 1, session, 1, there).answer, ANSWER_ADOPTED);
+    struct op child = rig_store("c", POLICY_REJECT);
+    child.as.store.parent = EARLIER_GEN(5);
+    CHECK_EQ(rig_ask(&rig, 1, session, 2, child).answer, ANSWER_RECOVERING);
+    child.as.store.parent = EARLIER_GEN(6);
+    CHECK_EQ(rig_ask(&rig, 1, session, 3, child).answer, ANSWER_RECOVERING);
+    rig_pass(&rig, RECOVERY_MS, 100);
+    CHECK_EQ(rig_ask(&rig, 1, session, 4, child).answer, ANSWER_PARENT_NOT_FOUND);
+    child.as.store.parent = EARLIER_GEN(5);
+    CHECK_EQ(rig_ask(&rig, 1, session, 5, child).answer, ANSWER_PARENT_NOT_FOUND);
+    rig_fini(&rig);
+}
+
 /* ---- history and rights ---- */
 
 static void a_page_of_history_finds_who_asked(void)
@@ -326,6 +415,10 @@ static const struct test_case cases[] = {
     {"a journal that is too far behind is a bound", a_journal_that_is_behind_is_a_bound},
     {"an arm, its use and its lapse are recorded", an_arm_and_its_use_are_recorded},
     {"a cancel by a ttl's end is recorded, once", a_cancel_by_a_ttl_is_recorded_too},
+    {"what is kept is told, also while the journal fails",
+     what_is_kept_is_told_while_the_journal_fails},
+    {"a descendant's cancel has a record of its own", a_descendants_cancel_has_a_record},
+    {"a cancel of an earlier run is its own operation's alone", nobody_takes_anothers_cancel},
     {"an operation comes back under its gen", an_operation_comes_back_under_its_gen},
     {"of two gens of a key the older is superseded", of_two_gens_the_older_is_superseded},
     {"the journal's cause wins over the owner's", the_journals_cause_wins},
@@ -334,6 +427,8 @@ static const struct test_case cases[] = {
      what_may_come_back_is_not_denied_meanwhile},
     {"a keyed cancel of the recovery time covers who comes back later",
      a_keyed_cancel_covers_who_comes_back_later},
+    {"an earlier parent of another namespace is as unknown as one that is nowhere",
+     an_earlier_parent_of_another_namespace_is_as_unknown},
     {"a page of history finds who asked for it", a_page_of_history_finds_who_asked},
     {"rights are looked at before the key", a_right_is_looked_at_before_the_key},
 };

@@ -268,6 +268,33 @@ static void watchers_hold_namespaces_and_are_bounded(void)
     rig_fini(&rig);
 }
 
+/* Names that nobody uses but watchers leave the last tenth of the names to those who store. */
+static void watchers_leave_names_for_stores(void)
+{
+    enum { NAMES = 20 };
+
+    struct limits limits = limits_default();
+    limits.namespaces = NAMES;
+    begin(&limits);
+    uint64_t first = revision_now();
+    char names[NAMES][8];
+    for (unsigned i = 0; i < NAMES; i++) {
+        (void) snprintf(names[i], sizeof names[i], "n%u", i);
+    }
+    unsigned watched = NAMES - 1 - NAMES / 10; /* one is the session's */
+    for (unsigned i = 0; i < watched; i++) {
+        rig_park(&rig, 1, 0, 1 + i, in(names[i], watch_from(first, 1000)));
+    }
+    CHECK_EQ(rig_do(&rig, 0, in("other", watch_from(first, 1000))).answer, ANSWER_FULL);
+    CHECK_STR_EQ(rig.first.limit, "namespaces");
+    rig_park(&rig, 1, 0, 1 + watched, in(names[0], watch_from(first, 1000))); /* it is there */
+    for (unsigned i = 0; i < NAMES / 10; i++) {
+        CHECK_EQ(ask(in(names[watched + i], rig_store("k", POLICY_REJECT))).answer, ANSWER_STORED);
+    }
+    CHECK_EQ(ask(in("other", rig_store("k", POLICY_REJECT))).answer, ANSWER_FULL);
+    rig_fini(&rig);
+}
+
 /* ---- gaps ---- */
 
 static void a_gap_is_told_exactly_at_the_bound(void)
@@ -495,6 +522,7 @@ static const struct test_case cases[] = {
     {"many watchers are told in steps", many_watchers_are_told_in_steps},
     {"a watcher whose link or session goes leaves nothing", a_watcher_that_goes},
     {"watchers are bounded, and hold their namespace", watchers_hold_namespaces_and_are_bounded},
+    {"watchers leave names for stores", watchers_leave_names_for_stores},
     {"a gap is told exactly at the bound, and never a wrong one",
      a_gap_is_told_exactly_at_the_bound},
     {"events outlive their namespace", events_of_a_namespace_that_was_forgotten},

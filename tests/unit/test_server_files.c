@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* What the daemon does to the file system and says to the outside before and while it serves. */
+#include "server/clean_stop.h"
 #include "server/descriptors.h"
 #include "server/directory.h"
 #include "server/notify.h"
@@ -334,6 +335,83 @@ static void a_service_manager_that_is_not_there_does_no_harm(void)
     CHECK_EQ(errno, ENOENT);
 }
 
+/* ---- the mark of a clean stop ---- */
+
+#define HERE "ipc:///run/here.sock"
+#define THERE "ipc:///run/there.sock"
+
+/* A run in the case's directory from its start to its end. */
+static struct clean_stop run_begin(uint64_t epoch, const char *address, bool was_clean)
+{
+    struct address addresses[1] = {0};
+    struct clean_stop run;
+    int fd = open(test_directory(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+    CHECK_GE(fd, 0);
+    (void) snprintf(addresses[0].url, sizeof addresses[0].url, "%s", address);
+    CHECK_EQ(clean_stop_take(&run, fd, epoch, addresses, 1), was_clean);
+    CHECK(!is_there(here("clean")));
+    return run;
+}
+
+static void run_end(struct clean_stop *run, bool is_clean)
+{
+    if (is_clean) {
+        clean_stop_leave(run);
+    }
+    (void) close(run->directory_fd);
+    clean_stop_close(run);
+}
+
+static void a_clean_stop_counts_for_the_next_start_alone(void)
+{
+    struct clean_stop run = run_begin(1, HERE, false);
+
+    run_end(&run, true);
+    CHECK(is_there(here("clean")));
+    CHECK_EQ(mode_of(here("clean")), 0600);
+    run = run_begin(2, HERE, true);
+    run_end(&run, false); /* killed */
+    run = run_begin(3, HERE, false);
+    run_end(&run, true);
+    run = run_begin(5, HERE, false); /* somebody had epoch 4 */
+    run_end(&run, true);
+    touch(here("clean"));
+    CHECK_EQ(truncate(here("clean"), 5), 0);
+    run = run_begin(6, HERE, false);
+    run_end(&run, false);
+}
+
+static void who_shares_the_directory_neither_trusts_nor_leaves_a_mark(void)
+{
+    struct clean_stop first = run_begin(1, HERE, false);
+    struct clean_stop second = run_begin(2, HERE, false);
+
+    clean_stop_leave(&second);
+    CHECK(!is_there(here("clean")));
+    run_end(&second, false);
+    run_end(&first, true);
+    first = run_begin(2, HERE, true);
+    clean_stop_leave(&first); /* as if it were there while the first still runs */
+    int fd = open(test_directory(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    struct address addresses[1] = {{.url = HERE}};
+    CHECK(!clean_stop_take(&second, fd, 3, addresses, 1));
+    CHECK(is_there(here("clean"))); /* it is not the second one's to remove */
+    run_end(&second, false);
+    run_end(&first, false);
+}
+
+static void a_mark_of_other_addresses_says_nothing(void)
+{
+    struct clean_stop there = run_begin(1, THERE, false);
+
+    run_end(&there, true); /* one that shares the directory, but not at the same time */
+    struct clean_stop run = run_begin(2, HERE, false);
+    run_end(&run, true);
+    run = run_begin(3, HERE, true);
+    run_end(&run, false);
+}
+
 static const struct test_case cases[] = {
     {"a second claim is refused and disturbs nothing",
      a_second_claim_is_refused_and_disturbs_nothing, 0},
@@ -355,6 +433,11 @@ static const struct test_case cases[] = {
      the_service_manager_is_told_on_an_abstract_name, 0},
     {"a service manager that is not there does no harm",
      a_service_manager_that_is_not_there_does_no_harm, 0},
+    {"a clean stop counts for the next start alone", a_clean_stop_counts_for_the_next_start_alone,
+     0},
+    {"who shares the directory neither trusts nor leaves a mark",
+     who_shares_the_directory_neither_trusts_nor_leaves_a_mark, 0},
+    {"a mark of other addresses says nothing", a_mark_of_other_addresses_says_nothing, 0},
 };
 
 TEST_MAIN(cases)

@@ -92,6 +92,14 @@ MUST_CHECK bool journal_history(struct journal *journal, uint64_t ticket,
 #define JOURNAL_STATS_COUNT 13
 size_t journal_stats(const struct journal *journal, struct stat_row out[JOURNAL_STATS_COUNT]);
 
+/* Why nothing is kept just now: 0 where it is, else SQLite's extended code, or JOURNAL_OVERRUN, which
+ * lasts. Up to date in `kept` and in `failed`. */
+#define JOURNAL_OVERRUN (-1)
+int journal_trouble(const struct journal *journal);
+
+/* Its words: static storage. Any thread. */
+const char *journal_trouble_text(int trouble);
+
 /* ---- the end ---- */
 
 /* Once the owner's loop has stopped: ends the journal's loop, then writes what is left, on the

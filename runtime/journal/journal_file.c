@@ -106,9 +106,14 @@ enum status file_failed(const struct journal_file *file, const char *doing,
                        saved == 0 ? "" : ": ", saved == 0 ? "" : strerror(saved));
 }
 
+const char *journal_file_error_text(int code)
+{
+    return sqlite3_errstr(code);
+}
+
 const char *journal_file_error(const struct journal_file *file)
 {
-    return sqlite3_errstr(file->error_code);
+    return journal_file_error_text(file->error_code);
 }
 
 /* ---- statements ---- */

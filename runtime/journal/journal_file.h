@@ -86,6 +86,9 @@ uint64_t journal_file_age_ms(const struct journal_file *file);
 
 void journal_file_figures(const struct journal_file *file, struct journal_figures *figures_out);
 
+/* SQLite's words for one of its codes: static storage. Any thread. */
+const char *journal_file_error_text(int code);
+
 /* The words for the failure that the last call returned: static storage, or until the next call. */
 const char *journal_file_error(const struct journal_file *file);
 

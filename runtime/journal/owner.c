@@ -225,6 +225,21 @@ bool journal_history(struct journal *journal, uint64_t ticket, const struct hist
 
 /* ---- figures ---- */
 
+int journal_trouble(const struct journal *journal)
+{
+    if (journal->overrun) {
+        return JOURNAL_OVERRUN;
+    }
+    return journal->failing ? (int) journal->figures.error : 0;
+}
+
+const char *journal_trouble_text(int trouble)
+{
+    return trouble == JOURNAL_OVERRUN
+               ? "it lost records that it had no room for: raise --limit-journal-bytes"
+               : journal_file_error_text(trouble);
+}
+
 size_t journal_stats(const struct journal *journal, struct stat_row out[JOURNAL_STATS_COUNT])
 {
     const struct stat_row rows[] = {

@@ -165,8 +165,8 @@ static bool answer_tells(enum answer answer)
 
 bool result_tells(const struct result *result)
 {
-    if (result->answer == ANSWER_NOTICES) {
-        return false; /* owners are told at once */
+    if (result->answer == ANSWER_NOTICES || result->answer == ANSWER_ADOPTED) {
+        return false; /* owners are told at once, and bring what they know again */
     }
     if (answer_tells(result->answer) || result->journaled || result->cause.code != CAUSE_UNSET) {
         return true;

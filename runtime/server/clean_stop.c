@@ -43,10 +43,9 @@ bool clean_stop_take(struct clean_stop *clean_stop, int directory_fd, uint64_t e
     ssize_t got;
     int fd;
 
-    *clean_stop =
-        (struct clean_stop){.directory_fd = directory_fd,
-                            .epoch = epoch,
-                            .addresses = addresses_hash(addresses, addresses_count)};
+    *clean_stop = (struct clean_stop){.directory_fd = directory_fd,
+                                      .epoch = epoch,
+                                      .addresses = addresses_hash(addresses, addresses_count)};
     if (lock_file_take(&clean_stop->lock, directory_fd, "run.lock", 0) != STATUS_OK) {
         return false;
     }

@@ -6,7 +6,7 @@
  *
  * left by an orderly stop with nothing live and nothing held, and removed by the next start. It
  * counts only for the very next epoch, so that a file which outlived a start says nothing, and only
- * for a daemon of the same addresses, whose hash is the last word.
+ * for a daemon of the same addresses (as they were given), whose hash is the last word.
  *
  * Several daemons may share a directory, each with operations of its own. So the mark belongs to
  * the one that holds `run.lock` for its run, which nobody waits for; the others neither trust a mark

@@ -5,6 +5,7 @@
 #include "server/descriptors.h"
 #include "server/epoch.h"
 #include "server/rights_load.h"
+#include "server/signals.h"
 #include "server/socket_file.h"
 #include "server/tls_files.h"
 #include "wire/service.h"
@@ -107,6 +108,11 @@ static void files_release(struct daemon *daemon)
     daemon->files_count = 0;
 }
 
+static bool has_journal(const struct daemon *daemon)
+{
+    return daemon->options->state_dir != NULL && !daemon->options->ephemeral;
+}
+
 /* ---- the epoch ---- */
 
 static bool epoch_start(struct daemon *daemon, struct refusal *refusal)
@@ -127,14 +133,16 @@ static bool epoch_start(struct daemon *daemon, struct refusal *refusal)
     return epoch_open(&daemon->epoch, directory, refusal);
 }
 
-/* Nobody can come back to a first epoch, and nobody does after a stop with nothing live. */
+/* Nobody can come back to a first epoch, and nobody does after a stop with nothing live. A directory
+ * that was named is one daemon's, wherever it listens; of the default one the addresses tell whose stop
+ * it was. */
 static bool recovery_find(struct daemon *daemon, struct refusal *refusal)
 {
     const struct epoch *epoch = &daemon->epoch;
-    bool is_clean =
-        epoch->directory_fd >= 0 &&
-        clean_stop_take(&daemon->clean_stop, epoch->directory_fd, epoch->number,
-                        daemon->options->addresses, daemon->options->addresses_count);
+    size_t addresses_count = has_journal(daemon) ? 0 : daemon->options->addresses_count;
+    bool is_clean = epoch->directory_fd >= 0 &&
+                    clean_stop_take(&daemon->clean_stop, epoch->directory_fd, epoch->number,
+                                    daemon->options->addresses, addresses_count);
 
     (void) refusal;
     daemon->recovery_ms = is_clean || epoch->number == 1 ? 0 : daemon->options->recovery_ms;
@@ -164,11 +172,6 @@ static bool journal_refuse(enum status status, const char *error, struct refusal
                                                           : REFUSAL_JOURNAL;
 
     return refuse(refusal, code, "%s", error);
-}
-
-static bool has_journal(const struct daemon *daemon)
-{
-    return daemon->options->state_dir != NULL && !daemon->options->ephemeral;
 }
 
 /* Before the epoch is raised: a supervisor that starts a second daemon again and again shall not use the
@@ -204,6 +207,24 @@ static bool journal_make(struct daemon *daemon, struct refusal *refusal)
     }
     status = journal_open(daemon->system, &journal, &daemon->journal, error);
     return status == STATUS_OK || journal_refuse(status, error, refusal);
+}
+
+/* On the owner thread: main has the log. */
+static void journal_changed(void *context, int trouble)
+{
+    (void) context;
+    signals_tell(trouble);
+}
+
+void daemon_told(struct daemon *daemon, int value)
+{
+    if (value == 0) {
+        log_write(daemon->log, LOG_LEVEL_WARN, "the journal keeps again what it is given");
+    } else {
+        log_write(daemon->log, LOG_LEVEL_ERROR,
+                  "the journal cannot keep what it is given, and no cancel is accepted: %s (%d)",
+                  journal_trouble_text(value), value);
+    }
 }
 
 static bool journal_recover(struct daemon *daemon, struct refusal *refusal)
@@ -295,6 +316,7 @@ static bool service_make(struct daemon *daemon, struct refusal *refusal)
         .counter_first = daemon->epoch.counter_first,
         .recovery_ms = daemon->recovery_ms,
         .journal = daemon->journal,
+        .journal_changed = journal_changed,
         .next_epoch = next_epoch,
         .next_epoch_context = &daemon->epoch,
         .rights = rights_port(daemon->rights),

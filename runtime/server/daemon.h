@@ -37,6 +37,9 @@ const char *daemon_ready_line(const struct daemon *daemon);
 MUST_CHECK bool daemon_rights_set(struct daemon *daemon, struct rights *rights,
                                   struct refusal *refusal);
 
+/* What the daemon told main by signals_tell(): the journal fails, or works again. Goes to the log. */
+void daemon_told(struct daemon *daemon, int value);
+
 /* Answers what is parked, flushes for 2 s at most, and gives everything back. Cancels nothing. */
 void daemon_stop(struct daemon *daemon);
 

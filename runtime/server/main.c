@@ -53,11 +53,16 @@ static void ready_tell(const struct daemon *daemon, struct log *log)
 static int signals_serve(const struct reload *again)
 {
     bool hangup_reloads = reload_is_possible(again->running);
-    int number = signals_wait(hangup_reloads);
+    int value;
+    int number = signals_wait(hangup_reloads, &value);
 
-    while (hangup_reloads && number == SIGHUP) {
-        reload(again);
-        number = signals_wait(hangup_reloads);
+    while (number == SIGNALS_TOLD || (hangup_reloads && number == SIGHUP)) {
+        if (number == SIGNALS_TOLD) {
+            daemon_told(again->daemon, value);
+        } else {
+            reload(again);
+        }
+        number = signals_wait(hangup_reloads, &value);
     }
     signals_arm(hangup_reloads);
     return number;

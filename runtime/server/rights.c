@@ -4,7 +4,8 @@
  * grants are its own too: so nothing is copied, and what a look-up walks is at most four long.
  *
  * Principal 0 is everybody, "*", and is always there. Who is named by no rule is the narrowest
- * principal that takes him in, so that the numbers are few and known from the start. */
+ * principal that takes him in, so that the numbers are few and known from the start. Who came by a
+ * token whose name has no line any more is nobody: nothing applies to him, not even "*". */
 #include "server/rights.h"
 
 #include <stdio.h>
@@ -12,6 +13,7 @@
 #include <string.h>
 
 #define EVERYBODY 0
+#define NOBODY UINT32_MAX
 
 static const char verified[] = "tls:verified";
 
@@ -115,8 +117,12 @@ static uint32_t principal_above(const struct rights *rights, struct bytes name)
 
 uint32_t rights_principal(const struct rights *rights, struct bytes name)
 {
-    uint32_t found = principal_find(rights, name);
+    uint32_t found;
 
+    if (token_is_name(name) && !tokens_have(rights->tokens, name)) {
+        return NOBODY;
+    }
+    found = principal_find(rights, name);
     return found != EVERYBODY ? found : principal_above(rights, name);
 }
 
@@ -135,9 +141,12 @@ uint32_t rights_roles(const struct rights *rights, uint32_t principal, struct by
     uint32_t roles = 0;
     uint32_t narrower;
 
-    ASSERT(principal < rights->principals_count);
+    ASSERT(principal < rights->principals_count || principal == NOBODY);
     if (rights_are_off(rights)) {
         return ROLES_ALL;
+    }
+    if (principal == NOBODY) {
+        return 0;
     }
     do {
         const struct principal *at = &rights->principals[principal];

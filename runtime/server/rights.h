@@ -13,7 +13,8 @@
  *     tls:*            anybody by TLS, with a certificate or without: tls:anonymous
  *
  * What applies to somebody adds up: "tls:NAME", "tls:verified", "tls:*" and "*" all give their roles.
- * There is no rule that takes away. Without any rule rights are off: all may do all.
+ * There is no rule that takes away, but one way out: to whoever came by a token whose name stands on
+ * no line any more, no rule applies. Without any rule rights are off: all may do all.
  *
  * To be asked for each op: no allocation, one search by name for a principal, one by namespace for
  * each of the at most four groups of rules that apply. Any thread, one at a time. */

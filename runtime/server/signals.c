@@ -6,6 +6,7 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stddef.h>
+#include <unistd.h>
 
 static const struct {
     int number;
@@ -20,6 +21,7 @@ static sigset_t ends_set(bool hangup_reloads)
     sigset_t set;
 
     (void) sigemptyset(&set);
+    (void) sigaddset(&set, SIGRTMIN);
     for (size_t i = 0; i < ENDS_COUNT; i++) {
         (void) sigaddset(&set, ends[i].number);
     }
@@ -38,15 +40,27 @@ void signals_block(bool hangup_reloads)
     (void) sigaction(SIGPIPE, &ignore, NULL);
 }
 
-int signals_wait(bool hangup_reloads)
+int signals_wait(bool hangup_reloads, int *value_out)
 {
     sigset_t set = ends_set(hangup_reloads);
-    int number;
 
-    while (sigwait(&set, &number) != 0) {
-        /* It fails for an invalid set alone, and for a debugger's interruption on old kernels. */
+    for (;;) {
+        siginfo_t info;
+        int number = sigwaitinfo(&set, &info);
+
+        if (number == SIGRTMIN && info.si_code == SI_QUEUE && info.si_pid == getpid()) {
+            *value_out = info.si_value.sival_int;
+            return SIGNALS_TOLD;
+        }
+        if (number > 0 && number != SIGRTMIN) { /* else interrupted, or it is none of ours */
+            return number;
+        }
     }
-    return number;
+}
+
+void signals_tell(int value)
+{
+    (void) sigqueue(getpid(), SIGRTMIN, (union sigval){.sival_int = value});
 }
 
 void signals_arm(bool hangup_reloads)
@@ -58,6 +72,7 @@ void signals_arm(bool hangup_reloads)
         /* Who wants a reload does not want a hasty end. */
         (void) sigdelset(&set, SIGHUP);
     }
+    (void) sigdelset(&set, SIGRTMIN); /* a word that comes too late must not end the process */
     for (size_t i = 0; i < ENDS_COUNT; i++) {
         if (sigismember(&set, ends[i].number) == 1) {
             /* SIGINT is ignored in what a shell starts in the background. */

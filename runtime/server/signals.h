@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* The signals that end the daemon, and the one that may reload it. They are blocked in every thread and waited for by main, so that no
- * handler ever runs. */
+/* The signals that end the daemon, the one that may reload it, and one by which another thread tells
+ * main something. They are blocked in every thread and waited for by main, so that no handler ever
+ * runs. */
 #ifndef CANCELD_SERVER_SIGNALS_H
 #define CANCELD_SERVER_SIGNALS_H
 
@@ -12,8 +13,13 @@
  * again. */
 void signals_block(bool hangup_reloads);
 
-/* Waits for one of them; gives its number. */
-int signals_wait(bool hangup_reloads);
+/* Waits for one of them; gives its number, or SIGNALS_TOLD with the value. */
+#define SIGNALS_TOLD 0
+int signals_wait(bool hangup_reloads, int *value_out);
+
+/* Has main's signals_wait() give this value, in the order of the calls; the system queues it. For what is
+ * rare, and may be lost where the queue is full. Any thread. */
+void signals_tell(int value);
 
 /* From here on the next one that ends the daemon ends the process at once, as if nobody had ever
  * blocked it. */

@@ -164,6 +164,28 @@ bool tokens_have_room(const struct tokens *tokens, const char *name)
     return tokens->count < TOKENS_MAX && tokens_count_of(tokens, name) < TOKENS_NAME_MAX;
 }
 
+bool token_is_name(struct bytes name)
+{
+    return name.size >= sizeof name_prefix - 1 &&
+           memcmp(name.data, name_prefix, sizeof name_prefix - 1) == 0;
+}
+
+bool tokens_have(const struct tokens *tokens, struct bytes name)
+{
+    struct bytes bare;
+
+    if (tokens == NULL || !token_is_name(name)) {
+        return false;
+    }
+    bare = bytes_of(name.data + sizeof name_prefix - 1, name.size - (sizeof name_prefix - 1));
+    for (size_t i = 0; i < tokens->count; i++) {
+        if (bytes_equal(bytes_of_string(tokens->rows[i].name), bare)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 size_t tokens_find(const struct tokens *tokens, struct bytes token,
                    uint8_t name_out[CAUSE_PEER_BYTES_MAX])
 {

@@ -44,6 +44,13 @@ bool tokens_have_room(const struct tokens *tokens, const char *name);
 size_t tokens_find(const struct tokens *tokens, struct bytes token,
                    uint8_t name_out[CAUSE_PEER_BYTES_MAX]);
 
+/* Whether a token of this name, "token:NAME", stands in the file: somebody who was let in by one may be
+ * here longer than its line. Takes NULL, which has none. */
+bool tokens_have(const struct tokens *tokens, struct bytes name);
+
+/* Whether it is a "token:...": who is called so has shown a token. */
+bool token_is_name(struct bytes name);
+
 /* Makes a token for `name`, writes it, with a terminator, and adds its hash to the file, durably. Both
  * files are made, of mode 0600, where they are not there. On refusal nothing is added. Two at once take
  * turns. */

@@ -22,6 +22,13 @@ struct service {
     struct promise *stopping; /* who waits for the end */
     struct codec *codec;
     struct journal *journal; /* NULL: none */
+    uint64_t records;        /* given to the journal */
+    uint64_t records_kept;
+    int trouble; /* the journal's, as it was told last */
+    void (*journal_changed)(void *context, int trouble);
+    void *journal_context;
+    struct actor_timer patience; /* at the end: for answers that wait for the journal */
+    uint64_t flush_until_ns;     /* 0: no end yet, or the links have been told of it */
     struct registry_actor *registry_actor;
     struct endpoint *endpoints[SERVICE_ENDPOINTS_MAX];
     struct message_down endpoints_down[SERVICE_ENDPOINTS_MAX]; /* at the end */
@@ -190,11 +197,43 @@ static void port_space_limits(void *context, struct bytes space, struct space_li
     service->rights.space_limits(service->rights.context, space, limits);
 }
 
+/* ---- the links, at the end ---- */
+
+static void links_close(struct service *service)
+{
+    const uint64_t now_ns = actor_now_ns(service->self);
+    const uint64_t until_ns = service->flush_until_ns;
+    const uint64_t left_ms = until_ns > now_ns ? (until_ns - now_ns) / NS_PER_MS : 0;
+    service->flush_until_ns = 0;
+    actor_timer_clear(service->self, &service->patience);
+    for (size_t i = 0; i < service->endpoints_count; i++) {
+        endpoint_monitor(service->endpoints[i], service->self, &service->endpoints_down[i]);
+        endpoint_close(service->endpoints[i], left_ms);
+    }
+}
+
+static void on_patience(struct actor *self, struct actor_timer *timer)
+{
+    (void) timer;
+    links_close(actor_state(self));
+}
+
+/* A link without output is closed at once: not before the answers have come that wait for the journal.
+ * One that fails has answered all of them. */
+static void links_close_when_kept(struct service *service)
+{
+    const bool waits = service->trouble == 0 && service->records_kept < service->records;
+    if (service->flush_until_ns != 0 && !waits) {
+        links_close(service);
+    }
+}
+
 /* ---- the journal ---- */
 
 static void port_journal(void *context, const struct journal_record *record)
 {
-    const struct service *service = context;
+    struct service *service = context;
+    service->records++;
     journal_append(service->journal, record);
 }
 
@@ -210,16 +249,31 @@ static uint64_t port_journal_pending(void *context)
     return journal_pending(service->journal);
 }
 
+/* Somebody else says it to people: this thread has no log. */
+static void trouble_tell(struct service *service)
+{
+    const int trouble = journal_trouble(service->journal);
+    if (trouble != service->trouble && service->journal_changed != NULL) {
+        service->journal_changed(service->journal_context, trouble);
+    }
+    service->trouble = trouble;
+}
+
 static void on_kept(void *context, uint64_t number)
 {
-    const struct service *service = context;
+    struct service *service = context;
+    service->records_kept = number;
+    trouble_tell(service);
     registry_actor_journal_kept(service->registry_actor, number);
+    links_close_when_kept(service);
 }
 
 static void on_failed(void *context)
 {
-    const struct service *service = context;
+    struct service *service = context;
+    trouble_tell(service);
     registry_actor_journal_failed(service->registry_actor);
+    links_close_when_kept(service);
 }
 
 static void on_history(void *context, uint64_t ticket, const struct history_entry *entries,
@@ -355,10 +409,10 @@ static void stop(struct service *service, struct message *message)
     }
     /* Before the links are told to close, so that these answers are among what is flushed. */
     registry_actor_shut_down(service->registry_actor);
-    for (size_t i = 0; i < service->endpoints_count; i++) {
-        endpoint_monitor(service->endpoints[i], service->self, &service->endpoints_down[i]);
-        endpoint_close(service->endpoints[i], ENDPOINT_FLUSH_MS);
-    }
+    service->flush_until_ns =
+        time_after(actor_now_ns(service->self), ENDPOINT_FLUSH_MS * NS_PER_MS);
+    actor_timer_set(service->self, &service->patience, service->flush_until_ns);
+    links_close_when_kept(service);
 }
 
 static void on_message(struct actor *self, struct message *message)
@@ -441,6 +495,9 @@ enum status service_new(struct actor_loop *loop, const struct service_config *co
     service->next_epoch = config->next_epoch;
     service->next_epoch_context = config->next_epoch_context;
     service->rights = config->rights;
+    service->journal_changed = config->journal_changed;
+    service->journal_context = config->journal_context;
+    service->patience = (struct actor_timer){.on_fire = on_patience};
     service->stop = (struct message){.kind = SERVICE_STOP, .control = true};
     const enum status status = compose(service, loop, config);
     if (status != STATUS_OK) {

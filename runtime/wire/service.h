@@ -38,6 +38,9 @@ struct service_config {
     /* Open, and nobody's yet; NULL: there is none. It is the caller's, who starts it before the loop
      * and stops it behind it. */
     struct journal *journal;
+    /* NULL, or called on the loop when journal_trouble() is another one. */
+    void (*journal_changed)(void *context, int trouble);
+    void *journal_context;
     /* As in struct registry_port: called on the loop. */
     bool (*next_epoch)(void *context, uint64_t *epoch_out);
     void *next_epoch_context;
@@ -74,8 +77,8 @@ const char *service_url(const struct service *service, size_t i);
 MUST_CHECK enum status service_rights_set(struct service *service, void *context);
 
 /* The orderly end: accepts nobody any more, answers every parked request SHUTTING_DOWN, refuses
- * whatever still comes, closes each link when its output is gone, all of them after
- * ENDPOINT_FLUSH_MS. Cancels nothing and ends nothing. Blocks until that is done, on a thread that
+ * whatever still comes, waits for the journal to keep what answers wait for, closes each link when its
+ * output is gone, all of them after ENDPOINT_FLUSH_MS. Cancels nothing and ends nothing. Blocks until that is done, on a thread that
  * is no loop's; once; the loop has to run and something to listen, and the loop is to be stopped
  * afterwards. STATUS_TIMED_OUT where the owner does not come to an end in good time. */
 MUST_CHECK enum status service_shut_down(struct service *service);

@@ -7,7 +7,7 @@ import struct
 import tempfile
 import time
 
-from canceld_e2e import (PATIENCE, PROGRAMS, Case, all_history, armed, cancel, count, delete, elapse, main, over_both, pb,
+from canceld_e2e import (PATIENCE, PROGRAMS, all_history, armed, cancel, count, delete, elapse, main, over_both, pb,
                          store, wait)
 
 TEN_YEARS_S = 10 * 365 * 86400

@@ -4,7 +4,7 @@ is empty or at the deadline."""
 import time
 
 import crowd
-from canceld_e2e import (Case, cancel, count, delete, drain, eventually, main, over_both, pb, poll, scale,
+from canceld_e2e import (cancel, count, delete, drain, eventually, main, over_both, pb, poll, scale,
                          store, undrain)
 
 MANY = scale(20000)

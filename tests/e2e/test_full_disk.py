@@ -8,7 +8,7 @@ import tempfile
 import unittest
 
 import crowd
-from canceld_e2e import (Case, FrameRefused, adopt, armed, cancel, cancel_label, delete, eventually, get, main, over_both,
+from canceld_e2e import (FrameRefused, adopt, armed, cancel, cancel_label, delete, eventually, get, main, over_both,
                          pb, store)
 
 DISK_BYTES = 8 << 20

@@ -6,7 +6,7 @@ import re
 import time
 
 import crowd
-from canceld_e2e import (HERE, Case, all_operations, cancel_label, cancel_namespace, cancel_owner, count,
+from canceld_e2e import (HERE, all_operations, cancel_label, cancel_namespace, cancel_owner, count,
                          delete, eventually, get, main, over_both, page, pb, percentile, poll, scale)
 
 CHURN_S = 1.5

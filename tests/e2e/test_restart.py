@@ -4,7 +4,7 @@ answered still holds."""
 import time
 
 import crowd
-from canceld_e2e import (PATIENCE, Session, adopt, all_history, armed, cancel, cancel_label, cancel_namespace, cancel_owner,
+from canceld_e2e import (PATIENCE, adopt, all_history, armed, cancel, cancel_label, cancel_namespace, cancel_owner,
                          count, delete, detach, drain, eventually, get, history, main, over_both, page, pb,
                          persist, poll, store, touch, wait)
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Watchers: what they are told is what happened; who is too slow gets a gap, and costs no memory."""
 import crowd
-from canceld_e2e import (MIB, SANITIZED, Case, Watcher, adopt, all_operations, cancel, cancel_namespace, count, delete,
+from canceld_e2e import (MIB, SANITIZED, Watcher, adopt, all_operations, cancel, cancel_namespace, count, delete,
                          eventually, main, over_both, pb, store, watch)
 
 FLOOD = 160000     # events; the daemon keeps 65,536

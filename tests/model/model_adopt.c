@@ -227,7 +227,7 @@ static struct causes causes_of(struct model *model, const struct model_request *
     }
     add_accepted(model, adopted, &causes);
     bool is_first = causes.first.code == CAUSE_UNSET;
-    if (model_use_arm(model, adopted, is_first, &armed, &record)) {
+    if (model_use_arm(model, adopted, is_first && causes.maybe_count == 0, &armed, &record)) {
         add_cause(&causes, &armed, record);
         causes.is_recorded = causes.is_recorded || is_first;
     }
@@ -284,12 +284,22 @@ static bool adopted(const struct model_op *op, struct result *result)
     return model_answered(result, ANSWER_ADOPTED);
 }
 
+static bool is_target(const struct model_bulk *bulk, uint64_t gen)
+{
+    for (size_t i = 0; i < bulk->targets.count; i++) {
+        if (((struct model_target *) list_at(&bulk->targets, i))->result.gen == gen) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* Bulk cancels at work may come upon it, or not. */
 static void note_working_bulks(struct model *model, const struct model_op *op)
 {
     for (size_t i = 0; i < model->bulks.count; i++) {
         struct model_bulk *bulk = list_at(&model->bulks, i);
-        if (bulk->is_working && model_bulk_covers(bulk, op)) {
+        if (bulk->is_working && model_bulk_covers(bulk, op) && !is_target(bulk, op->gen)) {
             struct model_target *target = list_push(&bulk->targets);
             target->result.gen = op->gen;
             target->settled = true;
@@ -370,6 +380,7 @@ static bool adopt_kept(struct model *model, struct model_request *request, const
     }
     kept->owner = request->session;
     kept->owner_name = session->name;
+    note_working_bulks(model, kept);
     kept->on_expiry = op->as.store.on_expiry;
     kept->on_owner_loss = op->as.store.on_owner_loss;
     kept->stop_grace_ms = op->as.store.stop_grace_ms == 0 ? model->config.limits.grace_ms

@@ -60,6 +60,7 @@ void model_answer_keep(struct model *model, const struct reply_head *head, struc
     answer->is_refused = is_refused;
     answer->needs = needs;
     if (!answer->is_read) {
+        free(answer->data); /* it was decided once, and waited again */
         answer->data = malloc(encoded.size);
         ASSERT(answer->data != NULL);
         memcpy(answer->data, encoded.data, encoded.size);

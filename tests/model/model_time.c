@@ -207,6 +207,20 @@ static bool saw_later_end(const struct model *model, const struct model_parked *
            seen->results[0].answer == ANSWER_ENDED;
 }
 
+/* The other way round: it was told of the cancel in the middle of what a frame had begun, and the end came in the
+ * same moment. */
+static void follow_earlier_cancel(const struct model *model, const struct model_parked *wait,
+                                  struct result *result)
+{
+    const struct reply *seen = model->port.seen(model->port.context, &wait->to);
+    if (result->answer == ANSWER_ENDED && result->cause.code != CAUSE_UNSET &&
+        wait->until == UNTIL_CANCELLING && seen != NULL && seen->results_count == 1 &&
+        seen->results[0].answer == ANSWER_CANCELLING) {
+        result->answer = ANSWER_CANCELLING;
+        result->outcome = OUTCOME_UNSET;
+    }
+}
+
 /* Likewise a cancel that has reached its level: the gens that live on now may have ended by then. */
 static bool saw_later_ends(const struct model *model, const struct model_parked *cancel)
 {
@@ -244,7 +258,11 @@ static bool parked_is_decided(struct model *model, struct model_parked *parked,
 {
     switch (parked->kind) {
     case OP_WAIT:
-        return model_wait_result(model, parked, result) && !saw_later_end(model, parked, result);
+        if (!model_wait_result(model, parked, result) || saw_later_end(model, parked, result)) {
+            return false;
+        }
+        follow_earlier_cancel(model, parked, result);
+        return true;
     case OP_POLL:
         model_notices(model, parked->session, parked->after,
                       model->port.seen(model->port.context, &parked->to), result);

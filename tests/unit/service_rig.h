@@ -27,6 +27,8 @@ struct rig {
     struct actor_system *system;
     struct actor_loop *loop;
     struct service *service;
+    const char *journal_directory; /* NULL: there is no journal; it is closed by the case */
+    struct journal *journal;
     struct limits limits;
     uint64_t counter_first; /* 0: 1 */
     char url[ENDPOINT_URL_BYTES];
@@ -39,19 +41,38 @@ static inline bool rig_next_epoch(void *context, uint64_t *epoch_out)
     return true;
 }
 
+static inline uint64_t rig_wall_ms(void)
+{
+    return 1;
+}
+
+static inline void rig_journal_open(struct rig *rig)
+{
+    const struct journal_options options = {
+        .file = {.directory = rig->journal_directory, .epoch = 7},
+        .bytes_max = rig->limits.journal_bytes,
+        .wall_ms = rig_wall_ms};
+    char error[JOURNAL_ERROR_BYTES] = "";
+    CHECK_EQ(journal_open(rig->system, &options, &rig->journal, error), STATUS_OK);
+}
+
 static inline void rig_compose(struct rig *rig)
 {
     const struct actor_options options = {.actors_max = 4096, .mailbox_max = 4096};
-    const struct service_config config = {.limits = rig->limits,
-                                          .epoch = 7,
-                                          .counter_first =
-                                              rig->counter_first == 0 ? 1 : rig->counter_first,
-                                          .next_epoch = rig_next_epoch,
-                                          .secret_key = {.k0 = 1, .k1 = 2}};
+    struct service_config config = {.limits = rig->limits,
+                                    .epoch = 7,
+                                    .counter_first =
+                                        rig->counter_first == 0 ? 1 : rig->counter_first,
+                                    .next_epoch = rig_next_epoch,
+                                    .secret_key = {.k0 = 1, .k1 = 2}};
     rig->system = actor_system_new(&options);
     CHECK(rig->system != NULL);
     rig->loop = actor_loop_new(rig->system, "owner");
     CHECK(rig->loop != NULL);
+    if (rig->journal_directory != NULL) {
+        rig_journal_open(rig);
+        config.journal = rig->journal;
+    }
     CHECK_EQ(service_new(rig->loop, &config, &rig->service), STATUS_OK);
 }
 

@@ -232,6 +232,7 @@ static void a_token_opens_and_is_replaced_without_a_gap(void)
 {
     char first[64];
     char second[64];
+    uint64_t session = 0;
     struct program program;
     struct client *client;
 
@@ -253,7 +254,12 @@ static void a_token_opens_and_is_replaced_without_a_gap(void)
     file_write("tokens", text);
     program_reload(&program, "1 token,");
     CHECK_EQ(open_with(client, first, NULL), DENIED);
-    CHECK_EQ(open_with(client, second, NULL), OPENED);
+    CHECK_EQ(open_with(client, second, &session), OPENED);
+    CHECK_EQ(store_in(client, session, 2, "k"), STORED);
+    /* and the last one of that name: whoever came by it is here, and has no role any more */
+    file_write("tokens", "");
+    program_reload(&program, "0 tokens");
+    CHECK_EQ(store_in(client, session, 3, "l"), DENIED);
     CHECK(strstr(file_text(program.errors), first) == NULL);
     client_free(client);
     program_stop(&program);

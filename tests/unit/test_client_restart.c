@@ -337,6 +337,17 @@ static void touched(void)
     CHECK_EQ(result.answer, CANCELD_ANSWER_FOUND);
     CHECK_GT(result.operations[0].ttl_left_ms, 900000);
     canceld_result_clear(&result);
+    /* Also where the touch was told of a cancel: it has renewed the ttl all the same. */
+    CHECK_EQ(cancelled(client, "k", canceld_operation_gen(operation), 0), CANCELD_ANSWER_REQUESTED);
+    CHECK_EQ(canceld_operation_touch(operation, 2400000, 0, &result), CANCELD_OK);
+    CHECK_EQ(result.answer, CANCELD_ANSWER_CANCELLING);
+    canceld_result_clear(&result);
+    restarted(&daemon, FLAGS);
+    CHECK_EVENTUALLY(atomic_load(&events[CANCELD_EVENT_ADOPTED]) == 2);
+    CHECK_EQ(canceld_get(client, &get, 0, &result), CANCELD_OK);
+    CHECK_EQ(result.answer, CANCELD_ANSWER_FOUND);
+    CHECK_GT(result.operations[0].ttl_left_ms, 1800000);
+    canceld_result_clear(&result);
     canceld_operation_free(operation);
     canceld_close(client, 0);
     end(&daemon);

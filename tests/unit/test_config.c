@@ -336,7 +336,7 @@ static void rules_become_rights(void)
 {
     struct rights *rights =
         rights_of("rules = ( { who = \"uid:1\"; namespace = [\"a\", \"b\"]; roles = [\"owner\", "
-                  "\"reader\"]; }, { roles = (\"admin\"); namespace = \"*\"; who = \"token:ci\"; },"
+                  "\"reader\"]; }, { roles = (\"admin\"); namespace = \"*\"; who = \"tcp:::1\"; },"
                   "{ who = \"user:root\"; namespace = \"c\"; roles = \"canceller\"; } );");
     char text[RIGHTS_TEXT_BYTES];
 
@@ -344,7 +344,7 @@ static void rules_become_rights(void)
     CHECK_EQ(roles_of(rights, "uid:1", "b"), ROLE_OWNER | ROLE_READER);
     CHECK_EQ(roles_of(rights, "uid:1", "c"), 0);
     CHECK_EQ(roles_of(rights, "uid:0", "c"), ROLE_CANCELLER);
-    CHECK_EQ(roles_of(rights, "token:ci", "anything"), ROLES_ALL);
+    CHECK_EQ(roles_of(rights, "tcp:::1", "anything"), ROLES_ALL);
     rights_describe(rights, text);
     CHECK_STR_EQ(text, "4 rules, 0 bounded namespaces, 0 tokens");
     rights_free(rights);

@@ -243,6 +243,11 @@ static void failure_is_told_once(void)
     rig_step(rig);
     CHECK_EQ(rig->failed, 1);
     CHECK_EQ(stat_of(rig, "journal_failing"), 1);
+    CHECK_EQ(journal_trouble(rig->journal), (int) stat_of(rig, "journal_error"));
+    CHECK_NE(journal_trouble(rig->journal), 0);
+    (void) printf("  %s\n", journal_trouble_text(journal_trouble(rig->journal)));
+    CHECK(strcmp(journal_trouble_text(journal_trouble(rig->journal)), journal_trouble_text(0)) !=
+          0);
     CHECK_NE(stat_of(rig, "journal_error"), 0);
     for (uint64_t i = 0; i < 5; i++) {
         append(rig, 101 + i);
@@ -260,6 +265,7 @@ static void failure_is_told_once(void)
     CHECK_EQ(rig->kept[2], 105);
     CHECK_EQ(rig->failed, 1);
     CHECK_EQ(stat_of(rig, "journal_failing"), 0);
+    CHECK_EQ(journal_trouble(rig->journal), 0);
     CHECK_EQ(stat_of(rig, "journal_error"), 0);
     CHECK_GE(stat_of(rig, "journal_failures"), 6);
     limit_files(4096); /* the next one is told again */

@@ -251,6 +251,31 @@ static void what_a_drained_session_keeps_is_cancelled(void)
     rig_fini(&rig);
 }
 
+/* The drain has begun to walk: it says what it did once it has come to its end. */
+static void what_a_drain_did_is_counted_to_its_end(void)
+{
+    enum { KEPT = 400 };
+
+    begin();
+    uint64_t session = rig_open(&rig, 1, 0);
+    for (unsigned i = 0; i < KEPT; i++) {
+        char key[8];
+        (void) snprintf(key, sizeof key, "k%u", i);
+        struct op op = rig_store(key, POLICY_REJECT);
+        op.as.store.on_owner_loss = ON_OWNER_LOSS_KEEP;
+        op.as.store.ttl_ms = 60000;
+        CHECK_EQ(ask(session, op).answer, ANSWER_STORED);
+    }
+    rig_park(&rig, 1, 0, 0, drain_of("", session, 60000));
+    CHECK(registry_advance(rig.registry, rig.now_ms, 5));
+    CHECK_EQ(ask(session, (struct op){.kind = OP_CLOSE}).answer, ANSWER_CLOSED);
+    rig_pass(&rig, 0, 7);
+    CHECK_EQ(rig.last.answer, ANSWER_DRAINED);
+    CHECK_EQ(rig.last.requested, KEPT);
+    CHECK_EQ(stat("operations_cancelling"), KEPT);
+    rig_fini(&rig);
+}
+
 static void with_its_session_a_drain_is_over(void)
 {
     begin();
@@ -412,6 +437,7 @@ static const struct test_case cases[] = {
     {"an adopt elsewhere is not under a session's drain",
      an_adopt_elsewhere_is_not_under_a_sessions_drain},
     {"what a drained session keeps is cancelled", what_a_drained_session_keeps_is_cancelled},
+    {"what a drain did is counted to its end", what_a_drain_did_is_counted_to_its_end},
     {"with its session a drain is over", with_its_session_a_drain_is_over},
     {"the daemon is drained whole", the_daemon_is_drained_whole},
     {"an undrain does not answer a drain that is waited for", an_undrain_does_not_answer_a_drain},

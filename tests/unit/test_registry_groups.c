@@ -485,6 +485,11 @@ static void a_page_in_order_says_that_there_may_be_more(void)
                     .as.list = {.order = LIST_ORDER_OLDEST, .labels = LABELS(B("x"))}};
     CHECK_EQ(rig_do(&rig, 0, op).answer, ANSWER_PAGE);
     CHECK(!rig.lists.more); /* it has looked at all */
+    op.as.list.labels = (struct labels){0};
+    op.as.list.page_size = 1;
+    CHECK_EQ(rig_do(&rig, 0, op).answer, ANSWER_PAGE);
+    CHECK(rig.lists.more);
+    op.as.list.labels = LABELS(B("x"));
     struct op labelled = rig_store("labelled", POLICY_REJECT);
     labelled.as.store.labels = LABELS(B("x"));
     CHECK_EQ(rig_do(&rig, session, labelled).answer, ANSWER_STORED);
@@ -492,10 +497,6 @@ static void a_page_in_order_says_that_there_may_be_more(void)
     CHECK_EQ(rig.lists.operations_count, 0);
     CHECK(rig.lists.more);
     CHECK_EQ(rig.lists.next_cursor, 0);
-    op.as.list.labels = (struct labels){0};
-    op.as.list.page_size = 1;
-    CHECK_EQ(rig_do(&rig, 0, op).answer, ANSWER_PAGE);
-    CHECK(rig.lists.more);
     rig_fini(&rig);
 }
 

@@ -239,17 +239,15 @@ static void the_journals_cause_wins(void)
     uint64_t session = rig_open(&rig, 1, 0);
     struct op op = adopt("k", EARLIER_GEN(5));
     op.as.store.cause_code = CAUSE_DEADLINE;
-    rig_park(&rig, 1, session, 1, op);
+    struct seen adopted = rig_ask(&rig, 1, session, 1, op);
+    CHECK_EQ(adopted.state, STATE_CANCELLING);
+    CHECK_EQ(adopted.cause, CAUSE_USER);
     CHECK_EQ(rig.records_of[JOURNAL_CANCEL], 1); /* again, for this run */
-    registry_journal_kept(rig.registry, 1, rig.now_ms);
-    CHECK_EQ(rig.last.state, STATE_CANCELLING);
-    CHECK_EQ(rig.last.cause, CAUSE_USER);
     CHECK_EQ(rig_ask(&rig, 1, session, 2, rig_poll(NULL, 0, 0)).notices_count, 1);
     op = adopt("l", EARLIER_GEN(6));
     op.as.store.cause_code = CAUSE_DEADLINE;
-    rig_park(&rig, 1, session, 3, op); /* what its owner knew is recorded before it is said */
-    registry_journal_kept(rig.registry, 2, rig.now_ms);
-    CHECK_EQ(rig.last.cause, CAUSE_DEADLINE);
+    CHECK_EQ(rig_ask(&rig, 1, session, 3, op).cause, CAUSE_DEADLINE);
+    CHECK_EQ(rig.records_of[JOURNAL_CANCEL], 2); /* what its owner knew */
     rig_fini(&rig);
 }
 

@@ -2,6 +2,8 @@
 /* The service from end to end within one process: bytes on a socket in, bytes on a socket out. */
 #include "service_rig.h"
 
+#include <pthread.h>
+
 #define UNTIL_CANCELLING_ CANCELD__V1__UNTIL__UNTIL_CANCELLING
 #define UNTIL_ENDED_ CANCELD__V1__UNTIL__UNTIL_ENDED
 
@@ -283,6 +285,107 @@ static void the_end(void)
     rig_free(&rig);
 }
 
+/* ---- the end, with a journal ---- */
+
+static void *shut_down(void *context)
+{
+    const struct rig *rig = context;
+    CHECK_EQ(service_shut_down(rig->service), STATUS_OK);
+    return NULL;
+}
+
+static bool is_accepting(const struct rig *rig)
+{
+    struct client *late = calloc(1, sizeof *late);
+    CHECK(late != NULL);
+    const bool accepts = client_try_ipc(late, rig->url);
+    if (accepts) {
+        (void) close(late->fd);
+    }
+    free(late);
+    return accepts;
+}
+
+/* Its journal keeps nothing before it is started. */
+static struct client *journal_rig_start(struct rig *rig, struct client **owner_out)
+{
+    const struct limits limits = limits_default();
+    char error[JOURNAL_ERROR_BYTES] = "";
+    rig_init(rig, &limits);
+    rig_free(rig);
+    rig->journal_directory = test_directory();
+    rig_compose(rig);
+    rig_listen(rig, rig->url);
+    CHECK_EQ(service_recover(rig->service, error), STATUS_OK);
+    CHECK_EQ(actor_loop_start(rig->loop), STATUS_OK);
+    *owner_out = client_new(rig->url);
+    (void) stored(client_store(*owner_out, client_open(*owner_out), 1, 0));
+    struct client *canceller = client_new(rig->url);
+    Canceld__V1__Cancel cancel;
+    OP_OF(cancel, CANCEL, cancel);
+    cancel.key = data_of("key");
+    (void) client_ask(canceller, 0, 0, &op);
+    struct client *other = client_new(rig->url);
+    Canceld__V1__Stats stats;
+    canceld__v1__stats__init(&stats);
+    for (uint64_t pending = 0; pending == 0;) { /* the cancel was taken */
+        Canceld__V1__Op ask;
+        canceld__v1__op__init(&ask);
+        ask.op_case = CANCELD__V1__OP__OP_STATS;
+        ask.stats = &stats;
+        Canceld__V1__Reply *reply = client_call(other, 0, 0, &ask);
+        pending = stat_of(reply->results[0], "journal_bytes_pending");
+        reply_free(reply);
+    }
+    client_free(other);
+    return canceller;
+}
+
+static void journal_rig_end(struct rig *rig)
+{
+    actor_loop_stop(rig->loop, false);
+    journal_close(rig->journal);
+    service_free(rig->service);
+    actor_system_free(rig->system);
+}
+
+static void the_end_waits_for_the_journal(void)
+{
+    struct rig rig = {0};
+    struct client *owner;
+    pthread_t thread;
+    uint32_t id;
+    struct client *canceller = journal_rig_start(&rig, &owner);
+    CHECK_EQ(pthread_create(&thread, NULL, shut_down, &rig), 0);
+    CHECK_EVENTUALLY(!is_accepting(&rig));
+    CHECK_EQ(journal_start(rig.journal), STATUS_OK);
+    Canceld__V1__Reply *reply = client_next(canceller, &id);
+    CHECK(reply != NULL);
+    CHECK(reply->results[0]->journaled);
+    CHECK_EQ(answer_of(reply), ANSWER_REQUESTED);
+    CHECK(client_next(canceller, &id) == NULL);
+    CHECK_EQ(pthread_join(thread, NULL), 0);
+    client_free(canceller);
+    client_free(owner);
+    journal_rig_end(&rig);
+}
+
+static void the_end_does_not_wait_for_a_journal_for_ever(void)
+{
+    struct rig rig = {0};
+    struct client *owner;
+    uint32_t id;
+    struct client *canceller = journal_rig_start(&rig, &owner);
+    const uint64_t asked_ms = test_now_ms();
+    CHECK_EQ(service_shut_down(rig.service), STATUS_OK);
+    CHECK_GE(test_now_ms() - asked_ms, ENDPOINT_FLUSH_MS - 1);
+    CHECK_LT(test_now_ms() - asked_ms, ENDPOINT_FLUSH_MS * (TEST_SANITIZED ? 4 : 2));
+    CHECK(client_next(canceller, &id) == NULL);
+    client_free(canceller);
+    client_free(owner);
+    journal_rig_end(&rig);
+}
+
 static void the_end_without_clients(void)
 {
     struct rig rig = {0};
@@ -354,6 +457,9 @@ static const struct test_case cases[] = {
     {"an owner that goes away is lost after the grace", a_lost_owner, 0},
     {"a ttl ends without any traffic, and never early", an_expiry_that_nobody_talks_about, 0},
     {"at the end what is parked is answered and everybody sent home", the_end, 0},
+    {"the end waits for the journal to keep what was answered", the_end_waits_for_the_journal, 0},
+    {"the end does not wait for a journal for ever", the_end_does_not_wait_for_a_journal_for_ever,
+     0},
     {"the end of a service without clients is quick", the_end_without_clients, 0},
     {"an address that is none is refused with a sentence", an_address_that_is_none, 0},
     {"many frames at once are answered in order", many_frames_at_once, 0},

@@ -102,8 +102,9 @@ enum canceld_status canceld_operation_touch(struct canceld_operation *operation,
     struct canceld_result result;
     enum canceld_status status = canceld_touch(client, &touch, deadline_ms, &result);
 
-    if (status == CANCELD_OK && result.answer == CANCELD_ANSWER_TOUCHED) {
-        /* A daemon that is restarted is to give it as long again. */
+    if (status == CANCELD_OK &&
+        (result.answer == CANCELD_ANSWER_TOUCHED || result.answer == CANCELD_ANSWER_CANCELLING)) {
+        /* A daemon that is restarted is to give it as long again, also where it was cancelled before. */
         client_lock(client);
         operation->stored.ttl_ms = ttl_ms;
         client_unlock(client);

@@ -426,7 +426,8 @@ struct canceld_result {
     bool journaled;             /* cancel: it is in the journal too */
     bool memory_incomplete;     /* ARMED: the daemon started less than its memory time ago, and may
                                  * not know of a late end */
-    bool more;                  /* EVENTS: there are more now */
+    bool more;                  /* EVENTS: there are more now. PAGE in an order: there may be
+                                 * others */
     uint64_t epoch;             /* EVENTS, SNAPSHOT: of the revision */
     uint64_t revision;          /* EVENTS, SNAPSHOT: to go on from */
     const struct canceld_watch_event *events;

@@ -268,16 +268,18 @@ void operation_lose_owner(struct registry *r, uint32_t index)
         return;
     }
     record_bulk_cancel(r, index); /* a bulk of its session would not find it again */
+    /* Nor will one that is on its way to it, or the drain of its session. */
+    uint32_t cause = drain_cause_of_session(r, key_at(r, operation->key)->space, operation->owner);
+    cause = cause != 0 ? cause : bulk_cause_for(r, index, 0, false);
     notice_drop(r, index, NOTICE_CANCEL);
     bulk_passes(r, index, BULK_OWNER);
     chain_remove(OF_OWNER(r), &session_at(r, operation->owner)->operations, index);
     count_live(r, index, -1);
-    uint32_t cause = drain_cause_of_session(r, key_at(r, operation->key)->space, operation->owner);
     operation->owner = 0;
     r->drains_due = true;
     operation_settle(r, index);
     if (operation->state == STATE_LIVE && cause != 0) {
-        operation_cancel(r, index, cause); /* which the drain of its owner had not reached yet */
+        operation_cancel(r, index, cause);
     }
 }
 

@@ -148,11 +148,13 @@ static void add_accepted(const struct model *model, const struct model_op *op,
 {
     for (size_t i = 0; i < model->bulks.count; i++) {
         const struct model_bulk *bulk = list_at(&model->bulks, i);
-        if (!bulk->is_covering || bulk->is_recovered || !model_bulk_covers(bulk, op)) {
+        /* One that is at work, and is not of a recovery time, may come upon it, or not. */
+        if ((!bulk->is_covering && !bulk->is_working) || bulk->is_recovered ||
+            !model_bulk_covers(bulk, op)) {
             continue;
         }
-        bool sure =
-            !bulk->is_drain && (bulk->scope != BULK_OWNER || op->previous_session == bulk->owner);
+        bool sure = bulk->is_covering && !bulk->is_drain &&
+                    (bulk->scope != BULK_OWNER || op->previous_session == bulk->owner);
         if (sure) {
             add_cause(causes, &bulk->cause, bulk->record);
         } else {

@@ -6,21 +6,6 @@
 /* What an answer takes at most: one cause and a gen. */
 #define ANSWER_BYTES (CAUSE_TEXT_BYTES_MAX + CAUSE_ACTOR_BYTES_MAX + CAUSE_PEER_BYTES_MAX + 128)
 
-static void set_fields(struct registry *r, uint32_t index, const struct op *op)
-{
-    struct operation *operation = operation_at(r, index);
-    operation->on_expiry = (uint8_t) op->as.store.on_expiry;
-    operation->on_owner_loss = (uint8_t) op->as.store.on_owner_loss;
-    operation->joins = op->as.store.policy == POLICY_JOIN;
-    operation->stop_grace_ms =
-        op->as.store.stop_grace_ms != 0 ? op->as.store.stop_grace_ms : r->limits.grace_ms;
-    if (op->as.store.ttl_ms != 0) {
-        operation_ttl_set(r, index, op->as.store.ttl_ms);
-    } else {
-        operation_ttl_replan(r, index);
-    }
-}
-
 /* The cause that its owner brings, kept: one reference. 0: none. */
 static uint32_t keep_brought(struct registry *r, const struct op *op)
 {
@@ -32,14 +17,6 @@ static uint32_t keep_brought(struct registry *r, const struct op *op)
     return cause_keep(r, &cause);
 }
 
-static uint32_t shared(struct registry *r, uint32_t cause)
-{
-    if (cause != 0) {
-        cause_at(r, cause)->references++;
-    }
-    return cause;
-}
-
 /* The first cause of all that are known, as one reference; 0: none. The arm is used here. */
 static uint32_t first_cause(struct request *q, uint32_t index, const struct op *op)
 {
@@ -49,17 +26,17 @@ static uint32_t first_cause(struct request *q, uint32_t index, const struct op *
     /* Where the journal cannot take more, what it had before the restart and what the owner brings, who
      * will bring it again, has to do. */
     operation->journaled = journal_is_full(r);
-    uint32_t cause = shared(r, recovered_cause(r, index));
-    cause = cause != 0 ? cause : shared(r, bulk_cause_for(r, index, previous, true));
+    uint32_t cause = cause_share(r, recovered_cause(r, index));
+    cause = cause != 0 ? cause : cause_share(r, bulk_cause_for(r, index, previous, true));
     cause = cause != 0 ? cause : keep_brought(r, op);
-    cause = cause != 0 ? cause : shared(r, bulk_cause_for(r, index, previous, false));
+    cause = cause != 0 ? cause : cause_share(r, bulk_cause_for(r, index, previous, false));
     uint32_t armed = key_at(r, operation->key)->armed;
     if (cause == 0 && armed != 0) {
         journal_arm_used(r, armed, index);
-        return shared(r, armed_at(r, armed)->cause);
+        return cause_share(r, armed_at(r, armed)->cause);
     }
     uint32_t space = key_at(r, operation->key)->space;
-    cause = cause != 0 ? cause : shared(r, drain_cause_of(r, space, q->session));
+    cause = cause != 0 ? cause : cause_share(r, drain_cause_of(r, space, q->session));
     return cause != 0 ? cause : tree_birth_cause(q, op->as.store.parent);
 }
 
@@ -121,10 +98,8 @@ static void make(struct request *q, const struct op *op)
     struct registry *r = q->r;
     uint32_t key = key_make(r, q->space_name, op->key);
     uint32_t index = operation_make_of(r, key, q->session, op->gen);
-    set_fields(r, index, op);
-    bool kept = byte_heap_keep(&r->bytes, op->as.store.meta, &operation_at(r, index)->meta);
-    ASSERT(kept); /* store_full() has looked */
-    labels_keep(r, index, op->as.store.labels);
+    store_fields(r, index, op);
+    store_belongings(r, index, op);
     if (op->as.store.parent != 0) {
         tree_tie(r, index, op->as.store.parent);
     }
@@ -146,11 +121,11 @@ static void take_over(struct request *q, uint32_t index, const struct op *op)
 {
     struct registry *r = q->r;
     operation_own(r, index, q->session);
-    set_fields(r, index, op);
+    store_fields(r, index, op);
     if (operation_at(r, index)->state == STATE_LIVE) {
         uint32_t space = key_at(r, operation_at(r, index)->key)->space;
         uint32_t cause = keep_brought(r, op);
-        cause = cause != 0 ? cause : shared(r, drain_cause_of(r, space, q->session));
+        cause = cause != 0 ? cause : cause_share(r, drain_cause_of(r, space, q->session));
         if (cause != 0) {
             operation_cancel(r, index, cause);
             cause_give(r, cause);

@@ -24,6 +24,14 @@ uint32_t cause_keep(struct registry *r, const struct cause *cause)
     return index;
 }
 
+uint32_t cause_share(struct registry *r, uint32_t index)
+{
+    if (index != 0) {
+        cause_at(r, index)->references++;
+    }
+    return index;
+}
+
 void cause_give(struct registry *r, uint32_t index)
 {
     if (index == 0) {

@@ -194,6 +194,7 @@ const char *key_full(const struct registry *r, struct bytes space, struct bytes 
 
 /* cause.c */
 uint32_t cause_keep(struct registry *r, const struct cause *cause); /* one reference */
+uint32_t cause_share(struct registry *r, uint32_t cause); /* one reference more; 0 stays 0 */
 void cause_give(struct registry *r, uint32_t cause);
 struct cause cause_get(const struct registry *r, uint32_t cause); /* 0: an unset one */
 
@@ -430,6 +431,10 @@ struct bytes request_peer(const struct request *q); /* for the cause */
 
 /* the other handlers */
 void serve_store(struct request *q, const struct op *op);
+/* What a store or an adopt says of the operation: how it ends; and what is kept with it, for which there
+ * has to be room. */
+void store_fields(struct registry *r, uint32_t operation, const struct op *op);
+void store_belongings(struct registry *r, uint32_t operation, const struct op *op);
 const char *store_full(const struct request *q, const struct op *op, uint32_t key);
 void serve_cancel(struct request *q, const struct op *op);
 void serve_delete(struct request *q, const struct op *op);

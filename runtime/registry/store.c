@@ -51,8 +51,7 @@ static uint32_t birth_cause(struct request *q, const struct op *op, uint32_t key
     uint32_t armed = key == 0 ? 0 : key_at(r, key)->armed;
     uint64_t parent = op->as.store.parent;
     if (armed != 0) {
-        cause_at(r, armed_at(r, armed)->cause)->references++;
-        return armed_at(r, armed)->cause;
+        return cause_share(r, armed_at(r, armed)->cause);
     }
     uint32_t cause = parent == 0 ? 0 : tree_birth_cause(q, parent);
     if (cause == 0 && op->as.store.policy == POLICY_SUPERSEDE && parent != 0 && key != 0 &&
@@ -63,7 +62,7 @@ static uint32_t birth_cause(struct request *q, const struct op *op, uint32_t key
     return cause;
 }
 
-static void set_fields(struct registry *r, uint32_t index, const struct op *op)
+void store_fields(struct registry *r, uint32_t index, const struct op *op)
 {
     struct operation *operation = operation_at(r, index);
     operation->joins = op->as.store.policy == POLICY_JOIN;
@@ -71,12 +70,18 @@ static void set_fields(struct registry *r, uint32_t index, const struct op *op)
     operation->on_owner_loss = (uint8_t) op->as.store.on_owner_loss;
     operation->stop_grace_ms =
         op->as.store.stop_grace_ms != 0 ? op->as.store.stop_grace_ms : r->limits.grace_ms;
-    bool kept = byte_heap_keep(&r->bytes, op->as.store.meta, &operation->meta);
-    ASSERT(kept); /* store_full() has looked */
-    labels_keep(r, index, op->as.store.labels);
     if (op->as.store.ttl_ms != 0) {
         operation_ttl_set(r, index, op->as.store.ttl_ms);
+    } else {
+        operation_ttl_replan(r, index);
     }
+}
+
+void store_belongings(struct registry *r, uint32_t index, const struct op *op)
+{
+    bool kept = byte_heap_keep(&r->bytes, op->as.store.meta, &operation_at(r, index)->meta);
+    ASSERT(kept); /* store_full() has looked */
+    labels_keep(r, index, op->as.store.labels);
 }
 
 static void apply(struct request *q, const struct op *op, uint64_t gen, uint32_t cause)
@@ -89,7 +94,8 @@ static void apply(struct request *q, const struct op *op, uint64_t gen, uint32_t
     }
     uint32_t index = operation_make(r, key, q->session);
     ASSERT(operation_at(r, index)->gen == gen);
-    set_fields(r, index, op);
+    store_fields(r, index, op);
+    store_belongings(r, index, op);
     if (armed != 0) {
         r->counters.armed_used++;
         journal_arm_used(r, armed, index);

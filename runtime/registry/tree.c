@@ -194,18 +194,12 @@ static bool bans_cancel(const struct operation *operation)
     return operation->cause != 0 || operation->ban_cause != 0;
 }
 
-static uint32_t shared(struct registry *r, uint32_t cause)
-{
-    cause_at(r, cause)->references++;
-    return cause;
-}
-
 /* One reference. */
 static uint32_t keep_for_child(struct registry *r, uint32_t of_parent)
 {
     struct cause cause = cause_get(r, of_parent);
     if (cause.code == CAUSE_PARENT) {
-        return shared(r, of_parent);
+        return cause_share(r, of_parent);
     }
     cause.code = CAUSE_PARENT;
     return cause_keep(r, &cause);
@@ -238,7 +232,7 @@ static void ban_reaches(struct registry *r, uint32_t index, uint32_t from)
     }
     /* Those below were under this cancel before they were under any other. */
     cause_give(r, operation->ban_cause);
-    operation->ban_cause = shared(r, cause);
+    operation->ban_cause = cause_share(r, cause);
     operation->ban_is_of_ancestor = operation->cause != cause;
     ban(r, index, number, PLACE_FIRST);
 }
@@ -381,7 +375,7 @@ uint32_t tree_birth_cause(struct request *q, uint64_t parent_gen)
         return 0;
     }
     return operation_at(r, parent)->ban_is_of_ancestor ? keep_for_child(r, cause)
-                                                       : shared(r, cause_of(r, parent));
+                                                       : cause_share(r, cause_of(r, parent));
 }
 
 void tree_tie(struct registry *r, uint32_t index, uint64_t parent_gen)

@@ -79,6 +79,23 @@ void byte_heap_drop(struct byte_heap *heap, struct kept_bytes *kept)
     *kept = (struct kept_bytes){0};
 }
 
+bool byte_heap_charge(struct byte_heap *heap, size_t size)
+{
+    if (size > heap->bytes_max - heap->bytes) {
+        return false;
+    }
+    heap->bytes += size;
+    heap->charged += size;
+    return true;
+}
+
+void byte_heap_discharge(struct byte_heap *heap, size_t size)
+{
+    ASSERT(size <= heap->charged);
+    heap->bytes -= size;
+    heap->charged -= size;
+}
+
 struct bytes byte_heap_get(const struct byte_heap *heap, struct kept_bytes kept)
 {
     if (kept.size == 0) {
@@ -89,7 +106,7 @@ struct bytes byte_heap_get(const struct byte_heap *heap, struct kept_bytes kept)
 
 void byte_heap_check(const struct byte_heap *heap)
 {
-    ASSERT(heap->bytes <= heap->bytes_max);
+    ASSERT(heap->charged <= heap->bytes && heap->bytes <= heap->bytes_max);
     for (unsigned class = 0; class < BYTE_HEAP_CLASSES; class ++) {
         slab_check(&heap->classes[class]);
     }

@@ -20,7 +20,8 @@ struct kept_bytes {
 struct byte_heap {
     struct slab classes[BYTE_HEAP_CLASSES];
     uint64_t bytes_max;
-    uint64_t bytes; /* sum of the sizes kept */
+    uint64_t bytes;   /* sum of the sizes kept, and charged */
+    uint64_t charged; /* of them: those kept elsewhere */
 };
 
 /* At most `bytes_max` bytes in all, in at most `strings_max` strings of a class. */
@@ -37,6 +38,10 @@ bool byte_heap_has_room(const struct byte_heap *heap, size_t size);
 
 /* Gives the string back and makes *kept the empty one. */
 void byte_heap_drop(struct byte_heap *heap, struct kept_bytes *kept);
+
+/* Counts bytes that are kept elsewhere against the bound of this heap, and no longer. */
+MUST_CHECK bool byte_heap_charge(struct byte_heap *heap, size_t size);
+void byte_heap_discharge(struct byte_heap *heap, size_t size);
 
 /* What was kept: valid until the string is dropped. */
 struct bytes byte_heap_get(const struct byte_heap *heap, struct kept_bytes kept);

@@ -76,11 +76,34 @@
 /* Steps of bulk work (an expiry, an operation of a dying session, ...) in one sweep of the owner. */
 #define SWEEP_STEPS_MAX 256
 
+/* Of the tables: ids whose hash one call of a line_map may ask for, by which it is bound how long an insert
+ * takes while the map grows. Where hashes are as good as random, a bucket has 17 ids on average before it
+ * is split, and more than these once in 10^18 splits. */
+#define LINE_MAP_MOVES_MAX 64
+
+/* The embedded registry (runtime/local): asks in the mailbox taken in one sweep; ops of one lane taken in
+ * one; callbacks on their way to who runs them (a power of two; more wait at the owner); asks and lanes at
+ * the most; the longest spin; how often an owner with work looks at its clock, in ops. */
+#define LOCAL_ASKS_SWEEP_MAX 64
+#define LOCAL_LANE_BATCH_MAX 32
+#define LOCAL_CALLBACKS_MAX 1024
+#define LOCAL_ASKS_MAX 65536
+#define LOCAL_ASKS_DEFAULT 256
+#define LOCAL_LANES_DEFAULT 64
+#define LOCAL_SPIN_US_MAX 1000000
+#define LOCAL_SPIN_US_AUTO 50
+#define LOCAL_CLOCK_OPS 128
+
 /* Fixed by the actor runtime: the first two are what an address has bits for. */
 #define ACTOR_LOOPS_MAX 64
 #define ACTOR_SLOTS_MAX ((uint32_t) 1 << 22)
 #define ACTOR_BATCH_MAX 256
 #define ACTOR_ASKS_MAX 65536
+/* Asks that a loop keeps ready for its actors: up to three times this part of asks_max, and of this most. */
+#define ACTOR_ASKS_STOCK_PART 1024
+#define ACTOR_ASKS_STOCK_MAX 32
+/* Messages of a pool that another loop gathers before they go home; at the end of its turn they do. */
+#define ACTOR_RETURNS_MAX 32
 
 /* The journal. Records that come although the limit journal_bytes is reached (ends, expiries) may take
  * so many times that: the first factor is for those whose loss leaves a cancel held that nobody waits for,

@@ -26,4 +26,16 @@ void region_fini(struct region *region);
  */
 void region_hand_back(struct region *region, size_t offset, size_t size);
 
+/* Reserves `size` bytes of address space, rounded up to whole grains, without any memory: nothing is
+ * counted against a limit, and touching it faults, until region_commit(). region_fini() ends it. */
+MUST_CHECK bool region_reserve(struct region *region, size_t size);
+
+/* Makes [offset, offset + size) of a reserved region usable, both multiples of the grain. What was
+ * not usable before reads as zeros. False where the system will not promise that much memory
+ * (RLIMIT_DATA, strict overcommit): nothing is changed that region_decommit() would not undo. */
+MUST_CHECK bool region_commit(struct region *region, size_t offset, size_t size);
+
+/* The opposite: the memory goes back, the promise too, and touching it faults again. */
+void region_decommit(struct region *region, size_t offset, size_t size);
+
 #endif

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "base/siphash.h"
 
+#include <endian.h>
+
 struct sip_state {
     uint64_t v0, v1, v2, v3;
 };
@@ -26,12 +28,24 @@ static inline void sip_rounds(struct sip_state *s, unsigned rounds)
     }
 }
 
-/* Little endian by arithmetic, so the result is the same on every machine. */
-static uint64_t load_le(const uint8_t *p, size_t count)
+/* Little endian, so the result is the same on every machine. */
+static inline uint64_t load_word(const uint8_t *at)
 {
+    uint64_t word;
+    memcpy(&word, at, sizeof word);
+    return le64toh(word);
+}
+
+/* The last bytes, fewer than 8. Where there is a whole word before the end they are its upper part:
+ * one load instead of a loop. */
+static inline uint64_t load_end(struct bytes input, size_t count)
+{
+    if (input.size >= 8) {
+        return load_word(input.data + input.size - 8) >> (8 * (8 - count));
+    }
     uint64_t word = 0;
     for (size_t i = 0; i < count; i++) {
-        word |= (uint64_t) p[i] << (8 * i);
+        word |= (uint64_t) input.data[i] << (8 * i);
     }
     return word;
 }
@@ -47,14 +61,14 @@ static inline uint64_t siphash(const struct siphash_key *key, struct bytes input
     };
     size_t whole = input.size & ~(size_t) 7;
     for (size_t i = 0; i < whole; i += 8) {
-        uint64_t word = load_le(input.data + i, 8);
+        uint64_t word = load_word(input.data + i);
         s.v3 ^= word;
         sip_rounds(&s, compressions);
         s.v0 ^= word;
     }
     uint64_t last = (uint64_t) input.size << 56;
     if (whole < input.size) {
-        last |= load_le(input.data + whole, input.size - whole);
+        last |= load_end(input, input.size - whole);
     }
     s.v3 ^= last;
     sip_rounds(&s, compressions);

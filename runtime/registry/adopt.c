@@ -147,7 +147,7 @@ static void adopt_known(struct request *q, uint32_t index, const struct op *op)
                                .cause = cause_get(r, operation->cause)};
         request_tell(q, &ended);
     } else if (operation->owner == 0) {
-        if (session_at(r, q->session)->operations.count >=
+        if (session_operations(r, q->session) >=
             space_limits_of(r, q->space, q->space_name).operations_session) {
             request_full(q, "operations_session");
         } else if (request_has_room(q, ANSWER_BYTES)) {

@@ -5,11 +5,13 @@
  * decides each when it is reached, a few in each call. Nothing is copied: while it stands in the
  * chain, operations may end, be stored, be adopted. So
  * - what leaves a chain tells those that stand on it first, and they go on to the next;
- * - what is stored has a gen above its fence and stands behind all that were there: at the first
- *   such gen it is done;
+ * - plain operations come first: each is made whole, and so leaves those that are plain, which hang from
+ *   their owners by gen;
+ * - what is stored, or becomes whole, meanwhile has a gen above its fence by then and stands behind all
+ *   that were there (whole_number): at the first such it is done;
  * - what is adopted stands in front of all others, or is not in the walk's way in some other place:
  *   adopt covers it itself, by bulk_cause_for(), and the walk leaves alone what has its cause.
- * That of the whole daemon goes through the table by place instead.
+ * That of the whole daemon goes through all gens, then through the table by place.
  *
  * Those that walk take turns of a few steps. An operation that leaves looks at each of them, so only
  * so many walk at once; the others begin when one is done. */
@@ -22,14 +24,13 @@
 
 static uint32_t first_of(const struct registry *r, const struct bulk *bulk)
 {
-    uint32_t session = bulk->scope == BULK_OWNER ? session_find(r, bulk->owner) : 0;
     switch (bulk->scope) {
     case BULK_SPACE:
         return space_at(r, bulk->space)->live.first;
     case BULK_LABEL:
         return label_at(r, bulk->label)->live.first;
     case BULK_OWNER:
-        return session == 0 ? 0 : session_at(r, session)->operations.first;
+        return bulk->session_at == 0 ? 0 : session_at(r, bulk->session_at)->operations.first;
     case BULK_DAEMON:
         return slab_end(&r->operations) > 1 ? 1 : 0;
     default:
@@ -173,15 +174,102 @@ static void decide(struct registry *r, struct bulk *bulk, uint32_t index)
     }
 }
 
+/* ---- plain operations ---- */
+
+static bool is_fenced(const struct registry *r, const struct bulk *bulk, uint32_t plain)
+{
+    return plain != 0 && r->gen_first + plain_number(plain_at(r, plain)) <= bulk->fence;
+}
+
+static uint32_t plain_of_owner(struct registry *r, struct bulk *bulk)
+{
+    uint32_t session = bulk->session_at;
+    bool own = session != 0 && session_at(r, session)->space == bulk->space;
+    uint32_t plain = own ? session_at(r, session)->plain.first : 0;
+    bulk->plain_done = !is_fenced(r, bulk, plain);
+    return bulk->plain_done ? 0 : plain;
+}
+
+static uint32_t plain_of_space(struct registry *r, struct bulk *bulk)
+{
+    if (bulk->session_at == 0) {
+        bulk->plain_done = true;
+        return 0;
+    }
+    const struct session *session = session_at(r, bulk->session_at);
+    if (is_fenced(r, bulk, session->plain.first)) {
+        return session->plain.first;
+    }
+    bulk->session_at = session->of_space.next;
+    return 0;
+}
+
+static uint32_t plain_of_daemon(struct registry *r, struct bulk *bulk)
+{
+    uint64_t number;
+    uint32_t id = radix_tree_next(&r->by_number, bulk->number_at, &number);
+    if (id == 0 || r->gen_first + number > bulk->fence) {
+        bulk->plain_done = true;
+        return 0;
+    }
+    bulk->number_at = number + 1;
+    bool live = (id & PLAIN_BIT) != 0 && plain_is_live(plain_at(r, id & ~PLAIN_BIT));
+    return live ? id & ~PLAIN_BIT : 0;
+}
+
+/* The one to decide now; 0: none, but there may be others, unless plain_done is set. */
+static uint32_t plain_here(struct registry *r, struct bulk *bulk)
+{
+    switch (bulk->scope) {
+    case BULK_SPACE:
+        return plain_of_space(r, bulk);
+    case BULK_OWNER:
+        return plain_of_owner(r, bulk);
+    case BULK_DAEMON:
+        return plain_of_daemon(r, bulk);
+    default:
+        bulk->plain_done = true;
+        return 0;
+    }
+}
+
+/* Looks at one plain operation; false where none is left and no other either. */
+static bool plain_step(struct registry *r, uint32_t index)
+{
+    struct bulk *bulk = bulk_at(r, index);
+    uint32_t plain = plain_here(r, bulk);
+    if (plain != 0) {
+        decide(r, bulk, plain_promote(r, plain));
+    }
+    if (bulk->plain_done) {
+        bulk->at = first_of(r, bulk);
+        bulk->whole_fence = r->whole_number;
+        return bulk->at != 0;
+    }
+    return true;
+}
+
+void bulk_session_passes(struct registry *r, uint32_t session)
+{
+    for (uint32_t i = r->running.first; i != 0; i = bulk_at(r, i)->of_running.next) {
+        struct bulk *bulk = bulk_at(r, i);
+        if (bulk->session_at == session) {
+            bulk->session_at =
+                bulk->scope == BULK_SPACE ? session_at(r, session)->of_space.next : 0;
+        }
+    }
+}
+
 /* Looks at one record; false where it was the last. */
 static bool step(struct registry *r, uint32_t index)
 {
     struct bulk *bulk = bulk_at(r, index);
-    if (bulk->at == 0) {
-        return false;
+    if (!bulk->plain_done) {
+        return plain_step(r, index);
     }
     uint32_t operation = operation_here(r, bulk);
-    if (bulk->scope != BULK_DAEMON && operation_at(r, operation)->gen > bulk->fence) {
+    if (bulk->scope != BULK_DAEMON &&
+        operation_at(r, operation)->whole_number > bulk->whole_fence) {
         bulk->at = 0;
         return false;
     }
@@ -198,7 +286,11 @@ static void begin(struct registry *r, uint32_t index)
 {
     struct bulk *bulk = bulk_at(r, index);
     bulk->walks = true;
-    bulk->at = first_of(r, bulk);
+    if (bulk->scope == BULK_SPACE) {
+        bulk->session_at = space_at(r, bulk->space)->sessions.first;
+    } else if (bulk->scope == BULK_OWNER) {
+        bulk->session_at = session_find(r, bulk->owner);
+    }
     chain_append(OF_RUNNING(r), &r->running, index);
 }
 

@@ -17,8 +17,8 @@ static size_t describe_results(struct registry *r, const struct bulk *bulk)
 {
     for (uint32_t i = 0; i < bulk->results_count; i++) {
         uint64_t gen = bulk->results[i].gen;
-        uint32_t operation = bulk->space != 0 ? operation_in_space(r, bulk->space, gen)
-                                              : hash_index_first(&r->operations_by_gen, gen);
+        uint32_t operation =
+            bulk->space != 0 ? operation_in_space(r, bulk->space, gen) : operation_id(r, gen);
         r->gens[i] = (struct gen_result){
             .gen = gen, .answer = (enum answer) bulk->results[i].answer, .level = LEVEL_RECORDED};
         if (operation != 0) {
@@ -54,12 +54,12 @@ static uint32_t reach_of(const struct registry *r, const struct journal_record *
     uint32_t label = selector->scope == BULK_LABEL ? label_find(r, space, selector->label) : 0;
     uint32_t session = selector->scope == BULK_OWNER ? session_find(r, selector->owner) : 0;
     if (selector->scope == BULK_SPACE) {
-        return space == 0 ? 0 : space_at(r, space)->live.count;
+        return space == 0 ? 0 : space_at(r, space)->live.count + space_at(r, space)->plain;
     }
     if (label != 0) {
         return label_at(r, label)->live.count;
     }
-    return session == 0 ? 0 : session_at(r, session)->operations.count;
+    return session == 0 ? 0 : session_operations(r, session);
 }
 
 static struct journal_record selector_of(const struct request *q, const struct op *op)

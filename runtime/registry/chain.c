@@ -6,6 +6,11 @@ static struct chain *chain_at(struct chain_of of, uint32_t index)
     return (struct chain *) (void *) ((char *) slab_at(of.slab, index) + of.offset);
 }
 
+uint32_t chain_previous(struct chain_of of, uint32_t index)
+{
+    return chain_at(of, index)->previous;
+}
+
 void chain_insert_after(struct chain_of of, struct chain_ends *ends, uint32_t after, uint32_t index)
 {
     struct chain *chain = chain_at(of, index);

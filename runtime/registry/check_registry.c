@@ -33,7 +33,7 @@ static void check_key(const struct registry *r, uint32_t index)
     ASSERT(key->live.count + key->ended.count + key->bulks.count > 0 || key->armed != 0);
     ASSERT(key->live.count <= KEY_GENS_MAX);
     ASSERT((key->ended.count > 0) == (key->peaks.count > 0));
-    ASSERT(key_find(r, key->space, key_name(r, index)) == index);
+    ASSERT(key_look(r, key->space, key_name(r, index)) == index);
     chain_check(CHAIN(r, operations, operation, of_key), &key->live);
     chain_check(CHAIN(r, operations, operation, of_key), &key->ended);
     chain_check(CHAIN(r, operations, operation, of_peaks), &key->peaks);
@@ -110,7 +110,7 @@ static uint32_t each(const struct registry *r, const struct slab *slab,
 static void check_sums(const struct registry *r)
 {
     uint32_t states = r->states[STATE_LIVE] + r->states[STATE_CANCELLING] + r->states[STATE_ENDED];
-    ASSERT(states == r->operations.count);
+    ASSERT(states == r->operations.count + r->plain.count);
     ASSERT(r->operations_counted <= r->limits.operations);
     ASSERT(r->memory.count <= r->limits.finished);
     ASSERT(r->remembered_bytes <= r->limits.replies_bytes);
@@ -118,6 +118,9 @@ static void check_sums(const struct registry *r)
     uint32_t end = slab_end(&r->operations);
     for (uint32_t i = 1; i < end; i++) {
         counted += slab_is_live(&r->operations, i) && operation_at(r, i)->counted;
+    }
+    for (uint32_t i = 1; i < slab_end(&r->spaces); i++) {
+        counted += slab_is_live(&r->spaces, i) ? space_at(r, i)->plain : 0;
     }
     ASSERT(counted == r->operations_counted);
 }
@@ -138,7 +141,9 @@ void registry_check(const struct registry *r)
     }
     hash_index_check(&r->spaces_by_name);
     hash_index_check(&r->keys_by_name);
-    hash_index_check(&r->operations_by_gen);
+    hash_index_check(&r->adopted_by_gen);
+    check_plain(r);
+    check_memory(r);
     hash_index_check(&r->sessions_by_number);
     hash_index_check(&r->remembered_by_id);
     hash_index_check(&r->links_by_address);
@@ -157,7 +162,6 @@ void registry_check(const struct registry *r)
     byte_heap_check(&r->cause_bytes);
     byte_heap_check(&r->reply_bytes);
     timer_heap_check(&r->timers);
-    chain_check(CHAIN(r, operations, operation, of_memory), &r->memory);
     chain_check(CHAIN(r, operations, operation, of_settle), &r->settle);
     chain_check(CHAIN(r, sessions, session, of_dying), &r->dying);
     chain_check(CHAIN(r, sessions, session, of_polls), &r->polls);

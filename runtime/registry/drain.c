@@ -52,7 +52,7 @@ static uint64_t left_of(const struct registry *r, uint32_t space, uint64_t owner
         return session == 0 ? 0 : session_at(r, session)->live;
     }
     if (space != 0) {
-        return space_at(r, space)->live.count;
+        return (uint64_t) space_at(r, space)->live.count + space_at(r, space)->plain;
     }
     return (uint64_t) r->states[STATE_LIVE] + r->states[STATE_CANCELLING];
 }
@@ -80,29 +80,70 @@ static void add_left(struct registry *r, uint32_t index, struct result *result)
                                                         .key = key_name(r, operation->key)};
 }
 
+static void add_plain_left(struct registry *r, uint32_t index, struct result *result)
+{
+    const struct plain *plain = plain_at(r, index);
+    if (!plain_is_live(plain)) {
+        return;
+    }
+    r->gens[result->gens_count++] = (struct gen_result){.gen = r->gen_first + plain_number(plain),
+                                                        .level = LEVEL_NONE,
+                                                        .state = STATE_LIVE,
+                                                        .key = plain_name(r, plain)};
+}
+
 static void list_all(struct registry *r, struct result *result)
 {
-    uint32_t end = slab_end(&r->operations);
-    end = end < PAGE_SCAN_MAX ? end : PAGE_SCAN_MAX;
-    for (uint32_t i = 1; i < end && result->gens_count < BULK_RESULTS_MAX; i++) {
-        if (slab_is_live(&r->operations, i)) {
-            add_left(r, i, result);
+    uint64_t cursor = 0;
+    uint32_t id;
+    for (uint32_t looks = 0; looks < PAGE_SCAN_MAX && result->gens_count < BULK_RESULTS_MAX &&
+                             table_look(r, &cursor, &id);
+         looks++) {
+        if ((id & PLAIN_BIT) != 0) {
+            add_plain_left(r, id & ~PLAIN_BIT, result);
+        } else if (id != 0) {
+            add_left(r, id, result);
         }
+    }
+}
+
+static void list_plain_of(struct registry *r, uint32_t session, uint32_t *looks,
+                          struct result *result)
+{
+    uint32_t i = session_at(r, session)->plain.first;
+    for (; i != 0 && *looks < PAGE_SCAN_MAX && result->gens_count < BULK_RESULTS_MAX;
+         i = plain_at(r, i)->of_owner.next, (*looks)++) {
+        add_plain_left(r, i, result);
+    }
+}
+
+static void list_plain(struct registry *r, uint32_t space, uint32_t session, uint32_t *looks,
+                       struct result *result)
+{
+    if (session != 0 && session_at(r, session)->space == space) {
+        list_plain_of(r, session, looks, result);
+    }
+    uint32_t i = session != 0 ? 0 : space_at(r, space)->sessions.first;
+    for (; i != 0 && *looks < PAGE_SCAN_MAX; i = session_at(r, i)->of_space.next, (*looks)++) {
+        list_plain_of(r, i, looks, result);
     }
 }
 
 static void list_left(struct registry *r, uint32_t space, uint64_t owner, struct result *result)
 {
+    uint32_t session = owner == 0 ? 0 : session_find(r, owner);
+    uint32_t looks = 0;
     if (space == 0) {
         list_all(r, result);
         return;
     }
-    uint32_t session = owner == 0 ? 0 : session_find(r, owner);
+    if (owner == 0 || session != 0) {
+        list_plain(r, space, session, &looks, result);
+    }
     uint32_t i = owner == 0     ? space_at(r, space)->live.first
                  : session == 0 ? 0
                                 : session_at(r, session)->operations.first;
-    for (uint32_t looks = 0;
-         i != 0 && looks < PAGE_SCAN_MAX && result->gens_count < BULK_RESULTS_MAX; looks++) {
+    for (; i != 0 && looks < PAGE_SCAN_MAX && result->gens_count < BULK_RESULTS_MAX; looks++) {
         const struct operation *operation = operation_at(r, i);
         if (key_at(r, operation->key)->space == space) {
             add_left(r, i, result);

@@ -26,6 +26,9 @@ uint32_t find_live(struct request *q, const struct op *op)
 
 void serve_delete(struct request *q, const struct op *op)
 {
+    if (plain_serve(q, op)) {
+        return;
+    }
     uint32_t index = find_live(q, op);
     if (index == 0) {
         return;
@@ -47,6 +50,9 @@ void serve_delete(struct request *q, const struct op *op)
 
 void serve_touch(struct request *q, const struct op *op)
 {
+    if (plain_serve(q, op)) {
+        return;
+    }
     uint32_t index = find_live(q, op);
     if (index == 0) {
         return;

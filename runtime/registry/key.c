@@ -10,11 +10,18 @@
  * before the ended ones do; then they are made anew. */
 #include "registry/state.h"
 
-static uint64_t key_hash(const struct registry *r, uint32_t space, struct bytes name)
+/* The namespace is mixed in behind the keyed hash, so that a direct op's key can be hashed by whoever
+ * has it: what is secret is the key of the hash. */
+#define SPACE_FACTOR UINT64_C(0x9e3779b97f4a7c15)
+
+uint64_t key_hash_in(uint32_t space, uint64_t hash)
 {
-    struct siphash_key of_space = r->table_key;
-    of_space.k0 ^= space;
-    return siphash13(&of_space, name);
+    return hash ^ space * SPACE_FACTOR;
+}
+
+uint64_t key_hash(const struct registry *r, uint32_t space, struct bytes name)
+{
+    return key_hash_in(space, siphash13(&r->table_key, name));
 }
 
 struct bytes key_name(const struct registry *r, uint32_t key)
@@ -22,16 +29,31 @@ struct bytes key_name(const struct registry *r, uint32_t key)
     return byte_heap_get(&r->bytes, key_at(r, key)->name);
 }
 
-uint32_t key_find(const struct registry *r, uint32_t space, struct bytes name)
+static uint32_t look(const struct registry *r, uint32_t space, struct bytes name, uint64_t hash)
 {
-    if (space == 0) {
-        return 0;
-    }
-    uint32_t key = hash_index_first(&r->keys_by_name, key_hash(r, space, name));
+    uint32_t key = hash_index_first(&r->keys_by_name, hash);
     while (key != 0 && (key_at(r, key)->space != space || !bytes_equal(key_name(r, key), name))) {
         key = hash_index_next(&r->keys_by_name, key);
     }
     return key;
+}
+
+uint32_t key_look(const struct registry *r, uint32_t space, struct bytes name)
+{
+    return space == 0 ? 0 : look(r, space, name, key_hash(r, space, name));
+}
+
+bool key_is_whole(const struct registry *r, uint32_t space, struct bytes name, uint64_t hash)
+{
+    return r->keys.count > 0 && look(r, space, name, hash) != 0;
+}
+
+uint32_t key_find(struct registry *r, uint32_t space, struct bytes name)
+{
+    if (space != 0) {
+        plain_promote_key(r, space, name);
+    }
+    return key_look(r, space, name);
 }
 
 const char *key_full(const struct registry *r, struct bytes space, struct bytes name,
@@ -41,26 +63,31 @@ const char *key_full(const struct registry *r, struct bytes space, struct bytes 
     if (known == 0 && r->spaces.count == r->spaces.capacity) {
         return "namespaces";
     }
-    if (key_find(r, known, name) == 0) {
+    if (key_look(r, known, name) == 0) {
         more_bytes += name.size;
     }
     return r->bytes.bytes + more_bytes > r->bytes.bytes_max ? "bytes" : NULL;
 }
 
-uint32_t key_make(struct registry *r, struct bytes space_name_, struct bytes name)
+uint32_t key_make_in(struct registry *r, uint32_t space, struct bytes name)
 {
-    uint32_t known = space_find(r, space_name_);
-    uint32_t key = key_find(r, known, name);
-    if (key != 0) {
-        return key;
-    }
-    uint32_t space = space_take(r, space_name_);
-    key = slab_take(&r->keys);
-    ASSERT(space != 0 && key != 0);
+    uint32_t key = slab_take(&r->keys);
+    ASSERT(key != 0);
     key_at(r, key)->space = space;
+    space_at(r, space)->references++;
     bool kept = byte_heap_keep(&r->bytes, name, &key_at(r, key)->name);
     ASSERT(kept);
     hash_index_insert(&r->keys_by_name, key, key_hash(r, space, name));
+    return key;
+}
+
+uint32_t key_make(struct registry *r, struct bytes space_name_, struct bytes name)
+{
+    uint32_t space = space_take(r, space_name_);
+    ASSERT(space != 0);
+    uint32_t key = key_find(r, space, name);
+    key = key != 0 ? key : key_make_in(r, space, name);
+    space_give(r, space);
     return key;
 }
 

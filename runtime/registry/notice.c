@@ -6,6 +6,21 @@
 #define OF_SESSION(r) CHAIN(r, notices, notice_record, of_session)
 #define OF_POLLS(r) CHAIN(r, sessions, session, of_polls)
 
+static struct notice describe(const struct registry *r, uint32_t number)
+{
+    const struct notice_record *notice = notice_at(r, number);
+    const struct operation *operation = operation_at(r, notice->operation);
+    return (struct notice){
+        .number = notice->number,
+        .space = space_name(r, key_at(r, operation->key)->space),
+        .key = key_name(r, operation->key),
+        .gen = operation->gen,
+        .kind = notice->kind,
+        .cause = cause_get(r, operation->cause),
+        .outcome = notice->kind == NOTICE_ENDED ? (enum outcome) operation->outcome : OUTCOME_UNSET,
+    };
+}
+
 void notice_add(struct registry *r, uint32_t index, enum notice_kind kind)
 {
     struct operation *operation = operation_at(r, index);
@@ -22,6 +37,10 @@ void notice_add(struct registry *r, uint32_t index, enum notice_kind kind)
     notice->kind = kind;
     operation->notices[kind] = number;
     chain_append(OF_SESSION(r), &session->notices, number);
+    if (operation->owner == r->direct_session && r->port.told != NULL) {
+        struct notice told = describe(r, number);
+        r->port.told(r->port.context, &told, &operation->value);
+    }
     if (session->poll != 0 && !session->poll_due) {
         session->poll_due = true;
         chain_append(OF_POLLS(r), &r->polls, operation->owner);
@@ -41,12 +60,14 @@ void notice_drop(struct registry *r, uint32_t index, enum notice_kind kind)
     slab_give(&r->notices, number);
 }
 
-static void acknowledge(struct request *q, const struct notice_ack *ack)
+void notice_acknowledge(struct registry *r, uint32_t session, const struct notice_ack *ack)
 {
-    struct registry *r = q->r;
-    uint32_t index = hash_index_first(&r->operations_by_gen, ack->gen);
-    while (index != 0 && operation_at(r, index)->owner != q->session) {
-        index = hash_index_next(&r->operations_by_gen, index);
+    uint32_t index = operation_id(r, ack->gen);
+    if ((index & PLAIN_BIT) != 0) {
+        return; /* nobody was told anything of it */
+    }
+    while (index != 0 && operation_at(r, index)->owner != session) {
+        index = operation_id_next(r, index);
     }
     if (index == 0 || (ack->kind != NOTICE_CANCEL && ack->kind != NOTICE_ENDED) ||
         operation_at(r, index)->notices[ack->kind] == 0) {
@@ -57,21 +78,6 @@ static void acknowledge(struct request *q, const struct notice_ack *ack)
         operation_delivered(r, index);
     }
     operation_release(r, index);
-}
-
-static struct notice describe(const struct registry *r, uint32_t number)
-{
-    const struct notice_record *notice = notice_at(r, number);
-    const struct operation *operation = operation_at(r, notice->operation);
-    return (struct notice){
-        .number = notice->number,
-        .space = space_name(r, key_at(r, operation->key)->space),
-        .key = key_name(r, operation->key),
-        .gen = operation->gen,
-        .kind = notice->kind,
-        .cause = cause_get(r, operation->cause),
-        .outcome = notice->kind == NOTICE_ENDED ? (enum outcome) operation->outcome : OUTCOME_UNSET,
-    };
 }
 
 /* The first notice above `after`. Owners acknowledge what they have seen, so that is near an end.
@@ -118,7 +124,7 @@ void serve_poll(struct request *q, const struct op *op)
 {
     struct registry *r = q->r;
     for (size_t i = 0; i < op->as.poll.acks_count; i++) {
-        acknowledge(q, &op->as.poll.acks[i]);
+        notice_acknowledge(r, q->session, &op->as.poll.acks[i]);
     }
     if (session_at(r, q->session)->poll != 0) {
         poll_answer_empty(r, session_at(r, q->session)->poll);

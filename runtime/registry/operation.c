@@ -95,6 +95,70 @@ static void count_live(struct registry *r, uint32_t index, int change)
     }
 }
 
+/* Gens of this start are found by number, with the plain ones; there was room for it (store_full()). */
+static void add_by_gen(struct registry *r, uint32_t index)
+{
+    uint64_t gen = operation_at(r, index)->gen;
+    if (is_earlier(r, gen)) {
+        hash_index_insert(&r->adopted_by_gen, index, gen);
+        r->adopted_count++;
+    } else {
+        bool put = radix_tree_put(&r->by_number, gen - r->gen_first, index);
+        ASSERT(put);
+    }
+}
+
+static void remove_by_gen(struct registry *r, uint32_t index)
+{
+    uint64_t gen = operation_at(r, index)->gen;
+    if (is_earlier(r, gen)) {
+        hash_index_remove(&r->adopted_by_gen, index);
+        r->adopted_count--;
+    } else {
+        radix_tree_remove(&r->by_number, gen - r->gen_first);
+    }
+}
+
+/* Chains of whole operations are by gen as well as a few looks can do it. What rests on it is only how they
+ * are listed, and in which order they are lost. */
+#define PLACE_LOOKS 64
+
+static uint32_t place_in(const struct registry *r, struct chain_of of,
+                         const struct chain_ends *ends, uint64_t gen)
+{
+    uint32_t after = ends->last;
+    for (uint32_t looks = 0; after != 0 && operation_at(r, after)->gen > gen && looks < PLACE_LOOKS;
+         looks++) {
+        after = chain_previous(of, after);
+    }
+    return after;
+}
+
+uint32_t operation_promoted(struct registry *r, uint32_t key, const struct operation *from)
+{
+    uint32_t index = slab_take(&r->operations);
+    ASSERT(index != 0);
+    struct operation *operation = operation_at(r, index);
+    *operation = *from;
+    operation->key = key;
+    operation->timer.kind = TIMER_OPERATION;
+    operation->whole_number = ++r->whole_number;
+    if (operation->state == STATE_ENDED) {
+        key_add_ended(r, key, index);
+        return index;
+    }
+    operation->counted = true;
+    add_to_key(r, key, index);
+    struct chain_ends *live = &space_at(r, key_at(r, key)->space)->live;
+    struct chain_ends *owned = &session_at(r, operation->owner)->operations;
+    chain_insert_after(OF_SPACE(r), live, place_in(r, OF_SPACE(r), live, operation->gen), index);
+    chain_insert_after(OF_OWNER(r), owned, place_in(r, OF_OWNER(r), owned, operation->gen), index);
+    if (operation->ttl_end_ms != 0) {
+        timer_heap_set(&r->timers, &operation->timer, operation->ttl_end_ms);
+    }
+    return index;
+}
+
 uint32_t operation_make_of(struct registry *r, uint32_t key, uint32_t owner, uint64_t gen)
 {
     uint32_t index = slab_take(&r->operations);
@@ -105,7 +169,8 @@ uint32_t operation_make_of(struct registry *r, uint32_t key, uint32_t owner, uin
     operation->owner = owner;
     operation->born_ms = r->now_ms;
     operation->timer.kind = TIMER_OPERATION;
-    hash_index_insert(&r->operations_by_gen, index, operation->gen);
+    operation->whole_number = is_earlier(r, gen) ? 0 : ++r->whole_number;
+    add_by_gen(r, index);
     add_to_key(r, key, index);
     struct chain_ends *live = &space_at(r, key_at(r, key)->space)->live;
     if (is_earlier(r, gen)) {
@@ -122,22 +187,52 @@ uint32_t operation_make_of(struct registry *r, uint32_t key, uint32_t owner, uin
 
 /* A gen is given out once; but one of an earlier run is whatever its adopter says, so that there may be
  * one of the same number in another namespace. */
-uint32_t operation_find(const struct registry *r, uint32_t key, uint64_t gen)
+uint32_t operation_id(const struct registry *r, uint64_t gen)
 {
-    uint32_t index = hash_index_first(&r->operations_by_gen, gen);
-    while (index != 0 && operation_at(r, index)->key != key) {
-        index = hash_index_next(&r->operations_by_gen, index);
-    }
-    return index;
+    return is_earlier(r, gen) ? hash_index_first(&r->adopted_by_gen, gen)
+                              : radix_tree_get(&r->by_number, gen - r->gen_first);
 }
 
-uint32_t operation_in_space(const struct registry *r, uint32_t space, uint64_t gen)
+uint32_t operation_id_next(const struct registry *r, uint32_t id)
 {
-    uint32_t index = hash_index_first(&r->operations_by_gen, gen);
-    while (index != 0 && key_at(r, operation_at(r, index)->key)->space != space) {
-        index = hash_index_next(&r->operations_by_gen, index);
+    bool earlier = (id & PLAIN_BIT) == 0 && is_earlier(r, operation_at(r, id)->gen);
+    return earlier ? hash_index_next(&r->adopted_by_gen, id) : 0;
+}
+
+uint32_t operation_find(const struct registry *r, uint32_t key, uint64_t gen)
+{
+    uint32_t id = operation_id(r, gen);
+    while (id != 0 && ((id & PLAIN_BIT) != 0 || operation_at(r, id)->key != key)) {
+        id = operation_id_next(r, id);
     }
-    return index;
+    return id;
+}
+
+static uint32_t space_of(const struct registry *r, uint32_t id)
+{
+    return (id & PLAIN_BIT) != 0 ? plain_space(r, plain_at(r, id & ~PLAIN_BIT))
+                                 : key_at(r, operation_at(r, id)->key)->space;
+}
+
+static uint32_t id_in_space(const struct registry *r, uint32_t space, uint64_t gen)
+{
+    uint32_t id = operation_id(r, gen);
+    while (id != 0 && space_of(r, id) != space) {
+        id = operation_id_next(r, id);
+    }
+    return id;
+}
+
+uint32_t operation_look(const struct registry *r, uint32_t space, uint64_t gen)
+{
+    uint32_t id = id_in_space(r, space, gen);
+    return (id & PLAIN_BIT) != 0 ? 0 : id;
+}
+
+uint32_t operation_in_space(struct registry *r, uint32_t space, uint64_t gen)
+{
+    uint32_t id = id_in_space(r, space, gen);
+    return (id & PLAIN_BIT) != 0 ? plain_promote(r, id & ~PLAIN_BIT) : id;
 }
 
 void operation_ttl_set(struct registry *r, uint32_t index, uint64_t ttl_ms)
@@ -344,15 +439,13 @@ void operation_release(struct registry *r, uint32_t index)
     uint64_t over_ms = time_after(operation->ended_ms, r->limits.finished_ms);
     if (over_ms > r->now_ms) {
         /* Forgotten before its time: see cancel.c for what that means for an arm. */
-        r->counters.memory_dropped_early++;
-        r->memory_gap_until_ms =
-            over_ms > r->memory_gap_until_ms ? over_ms : r->memory_gap_until_ms;
+        memory_dropped_early(r, over_ms);
     }
     uint32_t key = operation->key;
     tree_free(r, index);
     set_state(r, index, STATE_UNSET);
     labels_free(r, index);
-    hash_index_remove(&r->operations_by_gen, index);
+    remove_by_gen(r, index);
     key_remove_ended(r, key, index);
     byte_heap_drop(&r->bytes, &operation->meta);
     cause_give(r, operation->cause);

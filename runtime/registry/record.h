@@ -4,6 +4,7 @@
  *
  *   namespace <- key -> live operations, newest first
  *                    -> ended operations that are remembered, in order of their end
+ *             -> sessions whose own it is -> plain operations, by gen (see plain.h)
  *   session   -> operations it counts (live, or ended with an unacknowledged notice)
  *             -> notices, in order of their numbers
  *             -> remembered answers, in order of their request ids
@@ -24,7 +25,10 @@
 #include "base/region.h"
 #include "base/slab.h"
 #include "base/timer_heap.h"
+#include "registry/plain.h"
 #include "registry/registry.h"
+#include "table/line_map.h"
+#include "table/radix_tree.h"
 
 /* What a timer is embedded in. */
 enum timer_kind { TIMER_OPERATION, TIMER_SESSION, TIMER_PARKED, TIMER_ARMED };
@@ -56,24 +60,14 @@ enum timer_kind { TIMER_OPERATION, TIMER_SESSION, TIMER_PARKED, TIMER_ARMED };
 
 /* ---- records ---- */
 
-/* A doubly linked list through records of a slab, by a struct chain at a fixed offset. */
-struct chain {
-    uint32_t next;
-    uint32_t previous;
-};
-
-struct chain_ends {
-    uint32_t first;
-    uint32_t last;
-    uint32_t count;
-};
-
 struct space {
     struct hash_link by_name;
     uint32_t references; /* keys, sessions, labels, bulks, watchers, a drain */
     uint32_t operations; /* counted against the limit */
     struct space_limits limits;
-    struct chain_ends live;           /* operations: those adopted first, then by gen */
+    struct chain_ends live;           /* whole operations, in the order of their births, mostly */
+    struct chain_ends sessions;       /* whose own namespace it is */
+    uint32_t plain;                   /* live ones, which hang from their owners alone */
     struct chain_ends unacknowledged; /* operations, in the order of their cancel */
     struct chain_ends bulks;          /* but those of a key */
     struct chain_ends watchers;       /* parked */
@@ -145,8 +139,13 @@ struct bulk {
     uint32_t key;   /* BULK_KEY */
     uint32_t label; /* BULK_LABEL */
     uint32_t cause;
-    uint32_t at;     /* while running: the operation, or use of a label, to look at next */
-    uint32_t parked; /* who waits for its end; 0: nobody */
+    uint32_t at;          /* while running: the operation, or use of a label, to look at next */
+    uint64_t whole_fence; /* while it walks its chain: of the last operation there was */
+    uint32_t
+        session_at; /* BULK_SPACE, while it walks: whose plain operations come next; BULK_OWNER: the session */
+    uint64_t number_at; /* BULK_DAEMON, likewise: the number to look at next */
+    bool plain_done;    /* no plain operation up to the fence is left */
+    uint32_t parked;    /* who waits for its end; 0: nobody */
     uint32_t results_count;
     uint32_t results_max;
     enum bulk_scope scope;
@@ -184,7 +183,7 @@ struct recovered {
 };
 
 struct operation {
-    struct hash_link by_gen;
+    struct hash_link by_gen; /* an earlier gen */
     uint64_t gen;
     uint64_t born_ms;
     uint64_t ended_ms;
@@ -194,6 +193,7 @@ struct operation {
     uint64_t cancelled_ms;
     uint64_t delivered_ms; /* 0: not yet */
     uint64_t parent_gen;   /* 0: none; kept while awaited or tied */
+    uint64_t whole_number; /* rises along the chain of a namespace; 0: adopted */
     uint32_t key;
     uint32_t owner;  /* a session, 0: none */
     uint32_t cause;  /* struct kept_cause; 0: never cancelled */
@@ -228,12 +228,13 @@ struct operation {
     bool is_peak;
     bool in_memory;
     bool settling;
-    bool stop_phase;         /* the timer is the stop grace's end */
-    bool joins;              /* its policy is JOIN */
-    bool journaled;          /* its cancel is a record of its own in the journal */
-    bool banning;            /* its children have to be looked at: see tree.c */
-    bool ban_is_of_ancestor; /* ban_cause is not made of its own cause */
-    bool awaiting;           /* its parent may yet be adopted */
+    bool stop_phase;           /* the timer is the stop grace's end */
+    bool joins;                /* its policy is JOIN */
+    bool journaled;            /* its cancel is a record of its own in the journal */
+    bool banning;              /* its children have to be looked at: see tree.c */
+    bool ban_is_of_ancestor;   /* ban_cause is not made of its own cause */
+    bool awaiting;             /* its parent may yet be adopted */
+    struct direct_value value; /* of a direct store */
 };
 
 struct notice_record {
@@ -266,10 +267,12 @@ struct session {
     uint32_t heartbeat_ms;
     uint32_t space;
     uint32_t link; /* 0: unbound */
+    struct chain of_space;
     struct chain of_link;
     struct chain of_dying;
     struct chain of_polls; /* while poll_due */
     struct chain_ends operations;
+    struct chain_ends plain; /* operations of its own namespace, by gen */
     struct chain_ends notices;
     struct chain_ends parked;
     uint32_t live;        /* of its operations, those of its own namespace: see drain.c */
@@ -405,6 +408,7 @@ struct watch_ring {
         places; /* of uint64_t: the offset of each event, at its revision modulo watch_events */
     uint64_t oldest; /* revision of the event at tail */
     uint64_t newest; /* revision of the last event given; begins at 1 */
+    bool asked;      /* somebody has watched since the start: events are kept */
 };
 
 #endif

@@ -17,6 +17,9 @@ struct sizes {
     uint32_t recovered;
 };
 
+/* Plain records that a sweep moves together. */
+#define MOVES_OF_SWEEP 64
+
 /* For each answer that waits for the journal, on top of its bytes. */
 #define HELD_BYTES_EXTRA 64
 
@@ -69,8 +72,8 @@ static bool indexes_init(struct registry *r)
                            r->spaces.capacity) &&
            hash_index_init(&r->keys_by_name, &r->keys, offsetof(struct key, by_name),
                            r->keys.capacity) &&
-           hash_index_init(&r->operations_by_gen, &r->operations,
-                           offsetof(struct operation, by_gen), r->operations.capacity) &&
+           hash_index_init(&r->adopted_by_gen, &r->operations, offsetof(struct operation, by_gen),
+                           r->operations.capacity) &&
            hash_index_init(&r->sessions_by_number, &r->sessions,
                            offsetof(struct session, by_number), r->sessions.capacity) &&
            hash_index_init(&r->remembered_by_id, &r->remembered, offsetof(struct remembered, by_id),
@@ -125,7 +128,8 @@ struct registry *registry_new(const struct registry_config *config,
         config->recovery_ms == 0 ? 0 : time_after(config->now_ms, config->recovery_ms);
     r->rights_version = 1;
     struct sizes n = sizes_of(&r->limits);
-    if (!tables_init(r, n) || !indexes_init(r) || !heaps_init(r, n)) {
+    if (!tables_init(r, n) || !indexes_init(r) || !heaps_init(r, n) ||
+        !plain_init(r, n.operations)) {
         registry_free(r);
         return NULL;
     }
@@ -141,11 +145,10 @@ void registry_free(struct registry *r)
                             &r->armed,     &r->sessions, &r->remembered, &r->parked, &r->ties,
                             &r->links,     &r->labels,   &r->label_uses, &r->bulks,  &r->drains,
                             &r->recovered, &r->held};
-    struct hash_index *indexes[] = {&r->spaces_by_name,    &r->keys_by_name,
-                                    &r->operations_by_gen, &r->sessions_by_number,
-                                    &r->remembered_by_id,  &r->links_by_address,
-                                    &r->labels_by_name,    &r->bulks_by_target,
-                                    &r->recovered_by_gen,  &r->operations_by_parent};
+    struct hash_index *indexes[] = {
+        &r->spaces_by_name,   &r->keys_by_name,        &r->adopted_by_gen, &r->sessions_by_number,
+        &r->remembered_by_id, &r->links_by_address,    &r->labels_by_name, &r->bulks_by_target,
+        &r->recovered_by_gen, &r->operations_by_parent};
     for (size_t i = 0; i < sizeof slabs / sizeof slabs[0]; i++) {
         slab_fini(slabs[i]);
     }
@@ -157,6 +160,7 @@ void registry_free(struct registry *r)
     byte_heap_fini(&r->reply_bytes);
     byte_heap_fini(&r->held_bytes);
     watch_fini(r);
+    plain_fini(r);
     timer_heap_fini(&r->timers);
     free(r);
 }
@@ -219,7 +223,9 @@ uint64_t registry_next_ms(const struct registry *r)
     }
     const struct timer *timer = timer_heap_first(&r->timers);
     uint64_t next = memory_next_ms(r);
+    uint64_t plain = wheel_next_ms(&r->plain_timers);
     next = timer != NULL && timer->deadline < next ? timer->deadline : next;
+    next = plain < next ? plain : next;
     return r->recovery_end_ms != 0 && r->recovery_end_ms < next ? r->recovery_end_ms : next;
 }
 
@@ -241,6 +247,7 @@ bool registry_advance(struct registry *r, uint64_t now_ms, uint32_t budget)
     watchers_answer(r, &budget);
     recovery_expire(r, now_ms);
     timers_expire(r, now_ms, &budget);
+    plain_expire(r, now_ms, &budget);
     memory_expire(r, now_ms, &budget);
     if (!journal_is_behind(r)) { /* else each step would add to what it has to write */
         share(r, &budget, sessions_bury);
@@ -248,6 +255,7 @@ bool registry_advance(struct registry *r, uint64_t now_ms, uint32_t budget)
         share(r, &budget, bulks_step);
     }
     drains_answer(r, &budget);
+    plain_compact(r, MOVES_OF_SWEEP);
     return registry_next_ms(r) <= now_ms;
 }
 

@@ -23,6 +23,7 @@
 #include <stdint.h>
 
 struct registry;
+struct direct_value;
 
 /* A gen is the epoch above a counter; see the contract. */
 #define GEN_COUNTER_BITS 40
@@ -79,6 +80,13 @@ struct registry_port {
 
     /* Bounds of one namespace, where they differ from the limits'. */
     void (*space_limits)(void *context, struct bytes space, struct space_limits *limits);
+
+    /* ---- direct ops; NULL: the notices of their session are polled for, as any ---- */
+
+    /* An operation of the direct session has been cancelled, or ended by anything but its owner: once
+     * for each gen and kind. registry_direct_told() is owed for it, later; `value` is the one that
+     * was stored. */
+    void (*told)(void *context, const struct notice *notice, const struct direct_value *value);
 };
 
 struct registry_config {

@@ -47,9 +47,24 @@ static bool must_be_alone(const struct op *op)
 
 /* ---- results ---- */
 
+/* What the op's server keeps on its stack is kept with the registry instead. */
+static void put_direct(struct request *q, const struct result *result)
+{
+    *q->direct = *result;
+    if (result->operations_count == 1) {
+        q->r->info_items[0] = result->operations[0];
+        q->direct->operations = q->r->info_items;
+    }
+}
+
 bool request_put(struct request *q, const struct result *result)
 {
     struct registry *r = q->r;
+    if (q->direct != NULL) {
+        put_direct(q, result);
+        r->counters.answers[result->answer]++;
+        return true;
+    }
     size_t reserved = q->used + NOT_APPLIED_BYTES * q->ops_left;
     size_t room = reserved < q->room ? q->room - reserved : 0;
     size_t bytes = r->port.result(r->port.context, result, r->reply + q->used, room);
@@ -78,6 +93,9 @@ static uint64_t waits_for(const struct request *q)
 
 bool request_has_room(struct request *q, size_t bytes)
 {
+    if (q->direct != NULL) {
+        return true;
+    }
     if (q->used + NOT_APPLIED_BYTES * q->ops_left + bytes > q->room) {
         q->exhausted = true;
         return false;
@@ -213,7 +231,18 @@ static bool mutates(const struct frame *frame)
     return false;
 }
 
-static void serve_op(struct request *q, const struct op *op)
+static void enter_space(struct request *q, const struct op *op)
+{
+    if (op->space.size == 0 && q->session != 0) {
+        q->space = session_at(q->r, q->session)->space;
+        q->space_name = space_name(q->r, q->space);
+        return;
+    }
+    q->space_name = op->space.size == 0 ? bytes_of_string("default") : op->space;
+    q->space = space_find(q->r, q->space_name);
+}
+
+void request_serve(struct request *q, const struct op *op)
 {
     struct registry *r = q->r;
     r->counters.ops[op->kind]++;
@@ -236,13 +265,7 @@ static void serve_op(struct request *q, const struct op *op)
         request_refuse(q, &error);
         return;
     }
-    q->space_name = op->space;
-    if (op->space.size == 0 && q->session != 0) {
-        q->space_name = space_name(r, session_at(r, q->session)->space);
-    } else if (op->space.size == 0) {
-        q->space_name = bytes_of_string("default");
-    }
-    q->space = space_find(r, q->space_name);
+    enter_space(q, op);
     if (!request_may(q, op)) {
         r->counters.denied++;
         request_tell(q, &(struct result){.answer = ANSWER_DENIED});
@@ -257,8 +280,11 @@ static bool serve_ops(struct request *q)
     const struct frame *frame = q->frame;
     for (size_t i = 0; i < frame->ops_count && !q->parked; i++) {
         q->ops_left = frame->ops_count - 1 - i;
+        if (q->session != 0 && frame->ops_count > 1 && i % PLAIN_BATCH == 0) {
+            plain_prefetch(q, i);
+        }
         if (!q->exhausted) {
-            serve_op(q, &frame->ops[i]);
+            request_serve(q, &frame->ops[i]);
         }
         if (q->exhausted) {
             if (i == 0) {
@@ -388,4 +414,5 @@ void registry_frame(struct registry *r, const struct reply_to *from, const struc
     parked_settle(r, &budget);
     polls_answer(r, &budget);
     watchers_answer(r, &budget);
+    plain_compact(r, MOVES_OF_OP * (uint32_t) frame->ops_count);
 }

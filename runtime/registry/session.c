@@ -3,6 +3,7 @@
  * its operations, requests and answers are given back in steps. */
 #include "registry/state.h"
 
+#define OF_SPACE(r) CHAIN(r, sessions, session, of_space)
 #define OF_LINK(r) CHAIN(r, sessions, session, of_link)
 #define OF_DYING(r) CHAIN(r, sessions, session, of_dying)
 #define OF_POLLS(r) CHAIN(r, sessions, session, of_polls)
@@ -106,13 +107,26 @@ void session_die(struct registry *r, uint32_t index)
     chain_append(OF_DYING(r), &r->dying, index);
 }
 
-/* One step; false where nothing is left of the session. */
-static bool bury_step(struct registry *r, struct session *session)
+static void lose_oldest(struct registry *r, const struct session *session)
 {
+    uint32_t plain = session->plain.first;
+    uint32_t whole = session->operations.first;
+    if (plain != 0 && (whole == 0 || r->gen_first + plain_number(plain_at(r, plain)) <
+                                         operation_at(r, whole)->gen)) {
+        plain_lose_owner(r, plain);
+    } else {
+        operation_lose_owner(r, whole);
+    }
+}
+
+/* One step; false where nothing is left of the session. */
+static bool bury_step(struct registry *r, uint32_t index)
+{
+    struct session *session = session_at(r, index);
     if (session->parked.first != 0) {
         parked_refuse(r, session->parked.first, ERROR_SESSION_LOST);
-    } else if (session->operations.first != 0) {
-        operation_lose_owner(r, session->operations.first);
+    } else if (session_operations(r, index) > 0) {
+        lose_oldest(r, session);
     } else if (session->remembered.first != 0) {
         remembered_free(r, session->remembered.first);
     } else if (session->passed.first != 0) {
@@ -129,12 +143,14 @@ void sessions_bury(struct registry *r, uint32_t *budget)
         uint32_t index = r->dying.first;
         struct session *session = session_at(r, index);
         (*budget)--;
-        if (bury_step(r, session)) {
+        if (bury_step(r, index)) {
             continue;
         }
         ASSERT(session->notices.count == 0);
         chain_remove(OF_DYING(r), &r->dying, index);
         drain_session_gone(r, index);
+        bulk_session_passes(r, index);
+        chain_remove(OF_SPACE(r), &space_at(r, session->space)->sessions, index);
         space_give(r, session->space);
         slab_give(&r->sessions, index);
     }
@@ -161,6 +177,7 @@ static uint32_t make(struct request *q, const struct op *op, struct bytes space)
         memcpy(session->secret + i, &part, sizeof part);
     }
     session->space = space_take(r, space);
+    chain_append(OF_SPACE(r), &space_at(r, session->space)->sessions, index);
     session->principal = q->principal;
     session->heartbeat_ms = op->as.open.heartbeat_ms;
     session->timer.kind = TIMER_SESSION;

@@ -4,6 +4,7 @@
 #ifndef CANCELD_REGISTRY_STATE_H
 #define CANCELD_REGISTRY_STATE_H
 
+#include "registry/direct.h"
 #include "registry/record.h"
 
 struct registry {
@@ -30,7 +31,7 @@ struct registry {
 
     struct slab spaces, keys, operations, causes, notices, armed, sessions, remembered, parked,
         ties, links, labels, label_uses, bulks, drains, recovered, held;
-    struct hash_index spaces_by_name, keys_by_name, operations_by_gen, sessions_by_number,
+    struct hash_index spaces_by_name, keys_by_name, adopted_by_gen, sessions_by_number,
         remembered_by_id, links_by_address, labels_by_name, recovered_by_gen, operations_by_parent,
         bulks_by_target;
     struct byte_heap bytes;       /* keys and meta */
@@ -40,12 +41,23 @@ struct registry {
     struct watch_ring watch;
     struct timer_heap timers;
 
-    struct chain_ends memory;         /* ended operations, first ended first */
-    struct chain_ends settle;         /* operations whose ties have to be looked at */
-    struct chain_ends polls;          /* sessions whose poll can be answered */
-    struct chain_ends dying;          /* sessions whose operations have to go */
-    struct chain_ends bans;           /* operations whose children have to be looked at */
-    struct chain_ends running;        /* bulks that walk: BULKS_AT_ONCE at the most */
+    struct packed plain; /* of struct plain */
+    struct line_map plain_by_key;
+    struct radix_tree
+        by_number; /* every gen of this start, less gen_first; PLAIN_BIT: a plain one */
+    struct wheel plain_timers;
+    struct births births;
+    struct region
+        plain_values; /* of struct direct_value, beside the records; empty: there are none */
+    uint32_t plain_keys;
+    uint32_t adopted_count; /* operations of an earlier gen */
+
+    struct chain_ends memory;  /* ended operations, first ended first; PLAIN_BIT: a plain one */
+    struct chain_ends settle;  /* operations whose ties have to be looked at */
+    struct chain_ends polls;   /* sessions whose poll can be answered */
+    struct chain_ends dying;   /* sessions whose operations have to go */
+    struct chain_ends bans;    /* operations whose children have to be looked at */
+    struct chain_ends running; /* bulks that walk: BULKS_AT_ONCE at the most */
     struct chain_ends bulks_waiting;  /* and those that will, where one of the others is done */
     struct chain_ends bulks_all;      /* of BULK_DAEMON */
     struct chain_ends drains_waiting; /* drains that are waited for */
@@ -57,8 +69,10 @@ struct registry {
     bool drains_due;                  /* one of them may be over */
     uint32_t drains_left;             /* those at the front that have to be looked at */
     uint64_t ban_number;              /* the last one given: see tree.c */
+    uint64_t whole_number;            /* likewise: see bulk_run.c */
     uint32_t bans_walk_left;          /* detach: ancestors that this frame may still look at */
 
+    uint32_t direct_session;      /* 0: there is none */
     uint64_t memory_gap_until_ms; /* until then an arm could poison: see cancel.c */
     uint64_t remembered_bytes;
     uint32_t marks_count;
@@ -123,6 +137,7 @@ void chain_append(struct chain_of of, struct chain_ends *ends, uint32_t index);
 void chain_prepend(struct chain_of of, struct chain_ends *ends, uint32_t index);
 void chain_insert_after(struct chain_of of, struct chain_ends *ends, uint32_t after,
                         uint32_t index); /* after 0: at the front */
+uint32_t chain_previous(struct chain_of of, uint32_t index);
 void chain_remove(struct chain_of of, struct chain_ends *ends, uint32_t index);
 void chain_check(struct chain_of of, const struct chain_ends *ends);
 
@@ -148,7 +163,15 @@ struct request {
     uint64_t told;     /* else: for this one */
     uint64_t walked;   /* operations that counts have looked at */
     struct principal principal; /* open: whose session it is to be */
+    struct result *direct;      /* a direct op: where its result goes, unencoded; NULL: a frame's */
+    struct direct_value value;  /* of a direct store */
+    size_t hashed_from;         /* ops of the frame whose keys are hashed: see plain_prefetch() */
+    size_t hashed_end;
+    uint64_t hashes[PLAIN_BATCH];
 };
+
+/* One op of a frame, or a direct one: checks it, and does it. */
+void request_serve(struct request *q, const struct op *op);
 
 /* Encodes a result; false where it does not fit: then nothing may be applied. */
 MUST_CHECK bool request_put(struct request *q, const struct result *result);
@@ -181,9 +204,16 @@ void space_give(struct registry *r, uint32_t space);
 struct space_limits space_limits_of(const struct registry *r, uint32_t space, struct bytes name);
 
 /* key.c */
+uint64_t key_hash(const struct registry *r, uint32_t space, struct bytes name);
+uint64_t key_hash_in(uint32_t space, uint64_t hash); /* of the name alone */
 struct bytes key_name(const struct registry *r, uint32_t key);
-uint32_t key_find(const struct registry *r, uint32_t space, struct bytes name);
+uint32_t key_find(struct registry *r, uint32_t space,
+                  struct bytes name); /* plain operations of it become whole ones */
+bool key_is_whole(const struct registry *r, uint32_t space, struct bytes name, uint64_t hash);
+uint32_t key_look(const struct registry *r, uint32_t space, struct bytes name); /* they do not */
 uint32_t key_make(struct registry *r, struct bytes space, struct bytes name); /* room was checked */
+uint32_t key_make_in(struct registry *r, uint32_t space,
+                     struct bytes name);            /* one that is not there */
 void key_release(struct registry *r, uint32_t key); /* frees it where nothing holds it */
 void key_add_ended(struct registry *r, uint32_t key, uint32_t operation);
 void key_remove_ended(struct registry *r, uint32_t key, uint32_t operation);
@@ -198,10 +228,73 @@ uint32_t cause_share(struct registry *r, uint32_t cause); /* one reference more;
 void cause_give(struct registry *r, uint32_t cause);
 struct cause cause_get(const struct registry *r, uint32_t cause); /* 0: an unset one */
 
+/* plain.c, plain_promote.c, plain_serve.c: see plain.h */
+static inline struct plain *plain_at(const struct registry *r, uint32_t index)
+{
+    return packed_at(&r->plain, index);
+}
+static inline uint64_t plain_number(const struct plain *plain)
+{
+    return (uint64_t) plain->number_high << 32 | plain->number_low;
+}
+static inline bool plain_is_live(const struct plain *plain)
+{
+    return (plain->flags & PLAIN_ENDED) == 0;
+}
+/* All that a session owns. */
+static inline uint32_t session_operations(const struct registry *r, uint32_t session)
+{
+    return session_at(r, session)->operations.count + session_at(r, session)->plain.count;
+}
+MUST_CHECK bool plain_init(struct registry *r, uint32_t capacity);
+void plain_fini(struct registry *r);
+struct bytes plain_name(const struct registry *r, const struct plain *plain);
+uint32_t plain_space(const struct registry *r, const struct plain *plain);
+uint64_t plain_ended_ms(const struct registry *r, const struct plain *plain);
+uint64_t plain_deadline_ms(const struct registry *r, const struct plain *plain); /* 0: no ttl */
+struct direct_value plain_value(const struct registry *r, uint32_t index);
+struct plain_found plain_find(const struct registry *r, uint32_t space, struct bytes key,
+                              uint64_t hash, uint64_t gen);
+/* The next gen, which gen_next() has given, as a plain operation; 0: memory cannot be had. Undone by
+ * plain_unmake() before anything else is done; else plain_made() makes it count. */
+uint32_t plain_make(struct registry *r, const struct plain_op *store,
+                    const struct plain_found *others, uint64_t gen); /* others: of its key */
+void plain_unmake(struct registry *r, uint32_t index, uint64_t hash);
+void plain_made(struct registry *r, uint32_t index);
+void plain_touch(struct registry *r, uint32_t index, uint32_t ttl_ms);
+void plain_end(struct registry *r, uint32_t index, enum outcome outcome);
+void plain_forget(struct registry *r, uint32_t index); /* an ended one, out of the memory */
+void plain_compact(struct registry *r, uint32_t moves_max);
+struct operation_info plain_describe(const struct registry *r, uint32_t index);
+/* Two steps of a promotion: out of its owner's chain and the wheel; and out of the key's table, with the
+ * key's bytes where it is the last. */
+void plain_disown(struct registry *r, uint32_t index);
+void plain_leave_key(struct registry *r, uint32_t index, uint32_t space, uint64_t hash);
+uint32_t plain_promote(struct registry *r, uint32_t index); /* a whole operation's index */
+void plain_promote_key(struct registry *r, uint32_t space, struct bytes key); /* all it has */
+void plain_lose_owner(struct registry *r, uint32_t index);
+void plain_expire(struct registry *r, uint64_t now_ms, uint32_t *budget);
+/* What the op will answer; UNSET: it is not for plain operations. Then it is applied, or, where the answer
+ * has no room, a STORED one is undone by plain_unmake(). */
+enum answer plain_plan(struct registry *r, const struct plain_op *op, struct plain_answer *answer);
+void plain_apply(struct registry *r, const struct plain_op *op, enum answer planned,
+                 const struct plain_answer *answer);
+/* Hashes the keys of the frame's next ops, and has the processor fetch all that they will look at. */
+void plain_prefetch(struct request *q, size_t from);
+bool plain_serve(struct request *q, const struct op *op); /* false: it is not for plain ones */
+size_t plain_bytes(const struct registry *r); /* that the tables of plain operations hold */
+void check_plain(const struct registry *r);
+
 /* operation.c */
+uint32_t operation_promoted(struct registry *r, uint32_t key, const struct operation *from);
+/* The id of a gen: of a whole operation, or of a plain one with PLAIN_BIT; 0: it is not there. Of
+ * earlier gens: the first, and the next with the same gen. */
+uint32_t operation_id(const struct registry *r, uint64_t gen);
+uint32_t operation_id_next(const struct registry *r, uint32_t id);
 uint32_t operation_make(struct registry *r, uint32_t key, uint32_t owner);
 uint32_t operation_find(const struct registry *r, uint32_t key, uint64_t gen);
-uint32_t operation_in_space(const struct registry *r, uint32_t space, uint64_t gen);
+uint32_t operation_in_space(struct registry *r, uint32_t space, uint64_t gen);   /* made whole */
+uint32_t operation_look(const struct registry *r, uint32_t space, uint64_t gen); /* whole, or 0 */
 void operation_cancel(struct registry *r, uint32_t operation, uint32_t cause);
 void operation_end(struct registry *r, uint32_t operation, enum outcome outcome, bool by_owner);
 void operation_lose_owner(struct registry *r, uint32_t operation);
@@ -239,12 +332,18 @@ struct found find_key(struct request *q,
 /* notice.c */
 void notice_add(struct registry *r, uint32_t operation, enum notice_kind kind);
 void notice_drop(struct registry *r, uint32_t operation, enum notice_kind kind);
+void notice_acknowledge(struct registry *r, uint32_t session, const struct notice_ack *ack);
 void serve_poll(struct request *q, const struct op *op);
 void polls_answer(struct registry *r, uint32_t *budget);
 void poll_answer_empty(struct registry *r, uint32_t parked);
 
-/* memory.c: the finished memory */
-void memory_add(struct registry *r, uint32_t operation);
+/* memory.c: the finished memory. An id is an operation, or with PLAIN_BIT a plain one. */
+void memory_add(struct registry *r, uint32_t id);
+void memory_replace(struct registry *r, uint32_t from_id, uint32_t to_id);
+void memory_moved(struct registry *r, uint32_t id); /* the record is at this place now */
+void memory_dropped_early(struct registry *r,
+                          uint64_t over_ms); /* it would have been kept so long */
+void check_memory(const struct registry *r);
 void memory_expire(struct registry *r, uint64_t now_ms, uint32_t *budget);
 uint64_t memory_next_ms(const struct registry *r);
 
@@ -325,6 +424,7 @@ uint32_t bulk_cause_for(const struct registry *r, uint32_t operation, uint64_t p
 /* It leaves the chain of its namespace (BULK_SPACE) or of its owner (BULK_OWNER): cursors go on. */
 void bulk_passes(struct registry *r, uint32_t operation, enum bulk_scope chain);
 void bulk_use_passes(struct registry *r, uint32_t label_use);
+void bulk_session_passes(struct registry *r, uint32_t session); /* out of its namespace's chain */
 void bulk_records(struct registry *r, uint32_t bulk,
                   uint32_t operation); /* on its own, where the bulk's record would not find it */
 void bulk_counts(struct registry *r, uint32_t bulk,
@@ -370,6 +470,7 @@ void serve_detach(struct request *q, const struct op *op);
 bool watch_init(struct registry *r);
 void watch_fini(struct registry *r);
 void watch_note(struct registry *r, uint32_t operation); /* its state is new */
+void watch_note_plain(struct registry *r, uint32_t index);
 void watch_parked_gone(struct registry *r, uint32_t parked);
 void watch_answer_empty(struct registry *r, uint32_t parked);
 void watchers_answer(struct registry *r, uint32_t *budget);
@@ -435,7 +536,7 @@ void serve_store(struct request *q, const struct op *op);
  * has to be room. */
 void store_fields(struct registry *r, uint32_t operation, const struct op *op);
 void store_belongings(struct registry *r, uint32_t operation, const struct op *op);
-const char *store_full(const struct request *q, const struct op *op, uint32_t key);
+const char *store_full(struct request *q, const struct op *op, uint32_t key);
 void serve_cancel(struct request *q, const struct op *op);
 void serve_delete(struct request *q, const struct op *op);
 void serve_touch(struct request *q, const struct op *op);
@@ -445,7 +546,11 @@ void serve_list(struct request *q, const struct op *op);
 /* query.c: pages. What of a reply's room the items of a page may take, and one more of them, in
  * r->info_items; false where it has no room. */
 size_t page_room(size_t room);
-bool page_add(struct registry *r, struct result *page, size_t *room, uint32_t index);
+bool page_add(struct registry *r, struct result *page, size_t *room, uint32_t id);
+/* A walk over every operation, live or remembered, that may be left and taken up again: each call is one
+ * look. *id_out: PLAIN_BIT is set for a plain one; 0: nothing there. False, and a cursor of 0, at the
+ * end. One that stays is met just once, though records move and plain ones become whole. */
+bool table_look(const struct registry *r, uint64_t *cursor, uint32_t *id_out);
 void serve_count(struct request *q, const struct op *op);
 void serve_ping(struct request *q, const struct op *op);
 void serve_stats(struct request *q, const struct op *op);

@@ -2,18 +2,19 @@
 #include "registry/state.h"
 
 /* The bound that one more operation would pass, or NULL. */
-const char *store_full(const struct request *q, const struct op *op, uint32_t key)
+const char *store_full(struct request *q, const struct op *op, uint32_t key)
 {
-    const struct registry *r = q->r;
+    struct registry *r = q->r;
     if (r->operations_counted >= r->limits.operations ||
-        r->operations.count == r->operations.capacity) {
+        r->operations.count + r->plain.count >= r->operations.capacity ||
+        !radix_tree_reserve(&r->by_number)) {
         return "operations";
     }
     struct space_limits limits = space_limits_of(r, q->space, q->space_name);
     if (q->space != 0 && space_at(r, q->space)->operations >= limits.operations) {
         return "operations_namespace";
     }
-    if (session_at(r, q->session)->operations.count >= limits.operations_session) {
+    if (session_operations(r, q->session) >= limits.operations_session) {
         return "operations_session";
     }
     if (key != 0 && key_at(r, key)->live.count >= KEY_GENS_MAX) {
@@ -94,6 +95,7 @@ static void apply(struct request *q, const struct op *op, uint64_t gen, uint32_t
     }
     uint32_t index = operation_make(r, key, q->session);
     ASSERT(operation_at(r, index)->gen == gen);
+    operation_at(r, index)->value = q->value;
     store_fields(r, index, op);
     store_belongings(r, index, op);
     if (armed != 0) {
@@ -142,6 +144,9 @@ void serve_store(struct request *q, const struct op *op)
     }
     if (drain_cause_of(r, q->space, q->session) != 0) {
         request_tell(q, &(struct result){.answer = ANSWER_DRAINING});
+        return;
+    }
+    if (plain_serve(q, op)) {
         return;
     }
     uint32_t key = find_key(q, op).key;

@@ -105,10 +105,10 @@ static void await_no_more(struct registry *r, uint32_t index)
 
 /* ---- ties ---- */
 
-/* A parent is of its child's namespace. */
+/* A parent is of its child's namespace; and once it is one, it is plain no more. */
 static uint32_t find(const struct registry *r, uint32_t space, uint64_t gen)
 {
-    return operation_in_space(r, space, gen);
+    return operation_look(r, space, gen);
 }
 
 /* Whether it will be OWNER_LOST when its turn comes. */
@@ -122,7 +122,7 @@ static bool is_lost(const struct registry *r, uint32_t index)
 /* The same, for whoever needs its state: an owner's death is looked at first, which may forget it. */
 static uint32_t find_parent(struct registry *r, uint32_t space, uint64_t gen)
 {
-    uint32_t index = find(r, space, gen);
+    uint32_t index = operation_in_space(r, space, gen);
     if (index == 0 || operation_at(r, index)->owner == 0 ||
         !session_at(r, operation_at(r, index)->owner)->dying) {
         return index;

@@ -2,7 +2,8 @@
 /* Watch: what happens in a namespace, event by event.
  *
  * Every event of every namespace goes into one ring of bytes, the oldest dropped for the newest, and
- * has a revision, which is its number among all of them. A watcher brings the revision that it has
+ * has a revision, which is its number among all of them. (Until the first watch events are only
+ * counted.) A watcher brings the revision that it has
  * come to. Where the events behind it are still there it is given those of its namespace; else it
  * is told so, by a snapshot of the operations that are live, in pages, and the revision to go on
  * from. So it may be slow, or never read at all: what is kept for it is the same.
@@ -137,15 +138,25 @@ static struct entry *make_room(struct registry *r, uint32_t bytes)
     return entry_at(ring, ring->head);
 }
 
-static void write_event(struct registry *r, const struct operation *operation)
+/* What has become of an operation. */
+struct change {
+    uint32_t space;
+    struct bytes key;
+    uint64_t gen;
+    enum state state;
+    enum outcome outcome;
+    struct cause cause;
+};
+
+static void write_event(struct registry *r, const struct change *change)
 {
-    struct cause cause = cause_get(r, operation->cause);
+    const struct cause *cause = &change->cause;
     struct bytes texts[] = {
-        [TEXT_SPACE] = space_name(r, key_at(r, operation->key)->space),
-        [TEXT_KEY] = key_name(r, operation->key),
-        [TEXT_CAUSE] = cause.text,
-        [TEXT_ACTOR] = cause.actor,
-        [TEXT_PEER] = cause.peer,
+        [TEXT_SPACE] = space_name(r, change->space),
+        [TEXT_KEY] = change->key,
+        [TEXT_CAUSE] = cause->text,
+        [TEXT_ACTOR] = cause->actor,
+        [TEXT_PEER] = cause->peer,
     };
     enum { TEXTS = sizeof texts / sizeof texts[0] };
 
@@ -156,11 +167,11 @@ static void write_event(struct registry *r, const struct operation *operation)
     bytes = (bytes + alignof(struct entry) - 1) / alignof(struct entry) * alignof(struct entry);
     struct entry *entry = make_room(r, (uint32_t) bytes);
     *entry = (struct entry){.bytes = (uint32_t) bytes,
-                            .state = operation->state,
-                            .outcome = operation->outcome,
-                            .cause = (uint8_t) cause.code,
+                            .state = (uint8_t) change->state,
+                            .outcome = (uint8_t) change->outcome,
+                            .cause = (uint8_t) cause->code,
                             .revision = ++r->watch.newest,
-                            .gen = operation->gen};
+                            .gen = change->gen};
     uint8_t *at = (uint8_t *) (entry + 1);
     for (unsigned i = 0; i < TEXTS; i++) {
         entry->sizes[i] = (uint16_t) texts[i].size;
@@ -173,12 +184,23 @@ static void write_event(struct registry *r, const struct operation *operation)
     r->watch.head += bytes;
 }
 
-void watch_note(struct registry *r, uint32_t index)
+/* As long as nobody has ever asked, there is nobody who could have come to some revision. */
+static bool only_counts(struct registry *r, uint32_t space)
 {
-    const struct operation *operation = operation_at(r, index);
-    uint32_t number = key_at(r, operation->key)->space;
-    struct space *space = space_at(r, number);
-    write_event(r, operation);
+    if (r->watch.asked) {
+        return false;
+    }
+    r->watch.newest++;
+    r->watch.oldest = r->watch.newest + 1;
+    r->counters.watch_events++;
+    space_at(r, space)->revision = r->watch.newest;
+    return true;
+}
+
+static void note(struct registry *r, const struct change *change)
+{
+    struct space *space = space_at(r, change->space);
+    write_event(r, change);
     r->counters.watch_events++;
     space->revision = r->watch.newest;
     if (space->watchers.count == 0) {
@@ -187,9 +209,38 @@ void watch_note(struct registry *r, uint32_t index)
     if (!space->watch_due) {
         space->watch_due = true;
         space->watch_news = space->revision;
-        chain_append(OF_WATCHED(r), &r->watched, number);
+        chain_append(OF_WATCHED(r), &r->watched, change->space);
     }
     space->watch_at = space->watchers.first;
+}
+
+void watch_note(struct registry *r, uint32_t index)
+{
+    const struct operation *operation = operation_at(r, index);
+    uint32_t space = key_at(r, operation->key)->space;
+    if (only_counts(r, space)) {
+        return;
+    }
+    note(r, &(struct change){.space = space,
+                             .key = key_name(r, operation->key),
+                             .gen = operation->gen,
+                             .state = (enum state) operation->state,
+                             .outcome = (enum outcome) operation->outcome,
+                             .cause = cause_get(r, operation->cause)});
+}
+
+void watch_note_plain(struct registry *r, uint32_t index)
+{
+    const struct plain *plain = plain_at(r, index);
+    uint32_t space = plain_space(r, plain);
+    if (only_counts(r, space)) {
+        return;
+    }
+    note(r, &(struct change){.space = space,
+                             .key = plain_name(r, plain),
+                             .gen = r->gen_first + plain_number(plain),
+                             .state = plain_is_live(plain) ? STATE_LIVE : STATE_ENDED,
+                             .outcome = (enum outcome)(plain->flags >> PLAIN_OUTCOME_SHIFT)});
 }
 
 /* ---- answers ---- */
@@ -251,8 +302,18 @@ static void read_events(struct registry *r, struct reading *reading, struct resu
     result->revision = reading->revision;
 }
 
-/* A page of the operations that are live, by their place in the table: a record does not move, so
- * one that stays is met just once, and what changes behind the page has an event. */
+static bool is_live_here(const struct registry *r, uint32_t space, uint32_t id)
+{
+    if ((id & PLAIN_BIT) != 0) {
+        const struct plain *plain = plain_at(r, id & ~PLAIN_BIT);
+        return plain_is_live(plain) && plain_space(r, plain) == space;
+    }
+    return operation_at(r, id)->state != STATE_ENDED &&
+           key_at(r, operation_at(r, id)->key)->space == space;
+}
+
+/* A page of the operations that are live: one that stays is met just once, and what changes behind the
+ * page has an event. */
 static void read_snapshot(struct registry *r, const struct reading *reading, uint64_t cursor,
                           struct result *result)
 {
@@ -260,22 +321,21 @@ static void read_snapshot(struct registry *r, const struct reading *reading, uin
                               .epoch = r->epoch_first,
                               .revision = reading->revision,
                               .operations = r->info_items};
-    bool none = reading->space == 0 || space_at(r, reading->space)->live.count == 0;
-    uint64_t end = none ? 0 : slab_end(&r->operations);
-    uint64_t i = cursor == 0 ? 1 : cursor;
-    uint64_t scan_end = time_after(i, PAGE_SCAN_MAX);
+    const struct space *space = reading->space == 0 ? NULL : space_at(r, reading->space);
+    bool none = space == NULL || space->live.count + space->plain == 0;
     size_t room = page_room(reading->room);
-    for (; i < end && i < scan_end && result->operations_count < PAGE_ITEMS_MAX; i++) {
-        uint32_t index = (uint32_t) i;
-        if (!slab_is_live(&r->operations, index) || operation_at(r, index)->state == STATE_ENDED ||
-            key_at(r, operation_at(r, index)->key)->space != reading->space) {
-            continue;
+    for (uint32_t looks = 0; !none && looks < PAGE_SCAN_MAX; looks++) {
+        uint32_t id;
+        bool more = result->operations_count < PAGE_ITEMS_MAX && table_look(r, &cursor, &id);
+        if (more && id != 0 && is_live_here(r, reading->space, id) &&
+            !page_add(r, result, &room, id)) {
+            return;
         }
-        if (!page_add(r, result, &room, index)) {
-            break;
+        result->next_cursor = cursor;
+        if (!more) {
+            return;
         }
     }
-    result->next_cursor = i < end ? i : 0;
 }
 
 /* ---- those that are parked ---- */
@@ -401,6 +461,7 @@ static void watch_events(struct request *q, struct reading *reading, uint32_t wa
 void serve_watch(struct request *q, const struct op *op)
 {
     struct registry *r = q->r;
+    r->watch.asked = true;
     uint64_t revision = op->as.watch.revision;
     uint64_t cursor = op->as.watch.cursor;
     struct reading reading = {.space_name = q->space_name,

@@ -6,12 +6,12 @@ import re
 
 import tree
 
-LAYERS = ("base", "actor", "registry", "journal", "wire", "server")  # lowest first
+LAYERS = ("base", "table", "actor", "registry", "journal", "wire", "server")  # lowest first
 INCLUDE = re.compile(r'^\s*#\s*include\s+([<"])([^>"]+)[>"]', re.MULTILINE)
 
 # A foreign header and the only files that may include it.
 FOREIGN = (
-    (re.compile(r"^nng/"), re.compile(r"^(runtime/wire/(endpoint|link)[^/]*|clients/c/.*|tests/.*|bench/.*)$")),
+    (re.compile(r"^nng/"), re.compile(r"^(runtime/wire/(endpoint|link|listener)[^/]*|clients/c/.*|tests/.*|bench/.*)$")),
     (re.compile(r"canceld\.pb-c\.h$"), re.compile(r"^(runtime/wire/codec[^/]*|clients/c/.*|tests/.*|bench/.*)$")),
     (re.compile(r"^(google/protobuf|protobuf)-c/"), re.compile(r"^(runtime/wire/(codec|arena)[^/]*|clients/c/.*|tests/.*|bench/.*)$")),
     (re.compile(r"^sqlite3\.h$"), re.compile(r"^(runtime/journal/(journal_file|row)[^/]*|tests/.*|bench/.*)$")),
@@ -35,7 +35,14 @@ def refusal(path, name):
         if header.search(name) and not places.match(path):
             return "that library is wrapped elsewhere"
     layer = layer_of(name)
-    if path.startswith("runtime/"):
+    if path.startswith("runtime/local/"):
+        if layer is not None and layer > LAYERS.index("registry"):
+            return "the embedded registry stands on the registry"
+        if name == "canceld/client.h":
+            return "the embedded registry and the client library share canceld/words.h alone"
+    elif path.startswith("runtime/"):
+        if name.startswith("local/"):
+            return "nothing of the daemon stands on the embedded registry"
         own = layer_of(path[len("runtime/"):])
         if own is not None and layer is not None and layer > own:
             return "it is of a higher layer"

@@ -247,6 +247,8 @@ struct model {
     bool journal_is_full;
     uint64_t revision_base; /* of the events' numbers: as the real one counts */
     bool is_revision_known;
+    bool is_watched;    /* somebody has asked: events are kept since */
+    size_t unwatched;   /* the events before that */
     uint64_t gen_first; /* of this start */
     uint64_t recovery_end_ms;
     uint64_t bulks_given;

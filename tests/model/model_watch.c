@@ -67,7 +67,8 @@ static enum gap gap_after(const struct model *model, uint64_t epoch, uint64_t re
 {
     uint64_t newest = model_revision(model);
     if (revision == 0 || epoch != model->config.epoch || revision > newest ||
-        revision < model->revision_base || newest - revision > model->config.limits.watch_events) {
+        revision < model->revision_base + model->unwatched ||
+        newest - revision > model->config.limits.watch_events) {
         return GAP_SURE;
     }
     return bytes_after(model, revision) > model->config.limits.watch_bytes ? GAP_MAYBE : GAP_NONE;
@@ -217,6 +218,10 @@ bool model_handle_watch(struct model *model, struct model_request *request, cons
     const struct result *seen = model_seen(request);
     uint64_t revision = op->as.watch.revision;
     learn_revision(model, seen);
+    if (!model->is_watched) {
+        model->is_watched = true;
+        model->unwatched = model->events.count;
+    }
     enum gap gap = gap_after(model, op->as.watch.epoch, revision);
     if (gap == GAP_MAYBE) {
         bool is_new = seen != NULL && seen->answer == ANSWER_SNAPSHOT &&

@@ -97,6 +97,8 @@ void round_observe(struct round *round)
     if (round->observed_revision == 0) {
         round->model->is_revision_known = true;
         round->model->revision_base = newest;
+        round->model->is_watched = true;
+        round->model->unwatched = 0;
         round->observed_revision = newest;
         return;
     }

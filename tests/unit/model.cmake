@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 # The tables below the registry against naive ones, and the registry against a naive model.
 canceld_test(test_base LABEL unit TIMEOUT 120 SOURCES unit/test_base.c LINKS canceld_base)
+canceld_test(test_region LABEL unit TIMEOUT 60 SOURCES unit/test_region.c LINKS canceld_base)
 canceld_test(test_siphash LABEL unit TIMEOUT 120 SOURCES unit/test_siphash.c LINKS canceld_base)
 canceld_test(test_registry_model LABEL model TIMEOUT 300
     SOURCES model/coverage.c model/list.c model/lister.c model/model.c model/model_adopt.c

@@ -11,7 +11,7 @@ canceld_test(test_registry_drain LABEL unit TIMEOUT 120
     SOURCES unit/test_registry_drain.c unit/registry_rig.c LINKS canceld_registry)
 canceld_test(test_registry_tree LABEL unit TIMEOUT 240
     SOURCES unit/test_registry_tree.c unit/registry_rig.c LINKS canceld_registry)
-canceld_test(test_registry_watch LABEL unit TIMEOUT 120
+canceld_test(test_registry_watch LABEL unit TIMEOUT 240
     SOURCES unit/test_registry_watch.c unit/registry_rig.c LINKS canceld_registry)
 canceld_test(test_registry_family LABEL unit TIMEOUT 240
     SOURCES unit/test_registry_family.c unit/registry_rig.c LINKS canceld_registry)
@@ -19,3 +19,5 @@ canceld_test(test_registry_follow LABEL unit TIMEOUT 240
     SOURCES unit/test_registry_follow.c unit/registry_rig.c LINKS canceld_registry)
 canceld_test(test_registry_fields LABEL unit TIMEOUT 120
     SOURCES unit/test_registry_fields.c unit/registry_rig.c LINKS canceld_registry)
+canceld_test(test_registry_plain LABEL unit TIMEOUT 240
+    SOURCES unit/test_registry_plain.c unit/registry_rig.c LINKS canceld_registry)

@@ -83,6 +83,25 @@ static uint64_t revision_now(void)
 
 /* ---- events ---- */
 
+/* Nobody can have come to one of them. */
+static void until_somebody_watches_events_are_only_counted(void)
+{
+    begin(NULL);
+    for (unsigned i = 0; i < 10; i++) {
+        char key[8];
+        (void) snprintf(key, sizeof key, "k%u", i);
+        (void) born(rig_store(key, POLICY_REJECT));
+    }
+    const struct rig_lists *lists = see(watch_from(5, 0), ANSWER_SNAPSHOT);
+    CHECK_EQ(lists->operations_count, 10);
+    uint64_t revision = lists->revision;
+    (void) born(rig_store("late", POLICY_REJECT));
+    lists = see(watch_from(revision, 0), ANSWER_EVENTS);
+    CHECK_EQ(lists->events_count, 1);
+    CHECK_EQ(lists->events[0].revision, revision + 1);
+    rig_fini(&rig);
+}
+
 static void every_change_is_an_event(void)
 {
     begin(NULL);
@@ -395,6 +414,7 @@ static void a_ring_wraps_at_many_sizes(void)
     for (unsigned size = 65536; size < 65536 + 400; size += 8) {
         struct limits limits = small_limits(10000, size);
         begin(&limits);
+        (void) revision_now(); /* from now on they are kept */
         for (unsigned i = 0; i < 1100; i++) {
             (void) snprintf(key, sizeof key, "%0*u", 1 + (int) (i % 256), i);
             (void) send_quickly(rig_store(key, POLICY_REJECT));
@@ -423,6 +443,7 @@ static void a_ring_that_few_events_fill_stays_small(void)
 {
     struct limits limits = small_limits(1000, 1 << 26);
     begin(&limits);
+    (void) revision_now(); /* from now on they are kept */
     long before = resident_pages();
     for (unsigned i = 0; i < 500000; i++) {
         (void) send_quickly(
@@ -510,6 +531,8 @@ static void a_burst_that_passes_those_who_wait(void)
 }
 
 static const struct test_case cases[] = {
+    {"until somebody watches, events are only counted",
+     until_somebody_watches_events_are_only_counted},
     {"every store, change of state and end is one event of its namespace",
      every_change_is_an_event},
     {"a birth that is cancelled is two events", a_birth_that_is_cancelled_is_two_events},

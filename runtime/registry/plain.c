@@ -1,0 +1,481 @@
+/* SPDX-License-Identifier: MIT */
+/* Plain operations: their records, and how one is made, ends, is forgotten and moves. */
+#include "registry/state.h"
+
+/* ---- what a record says ---- */
+
+static uint64_t hash_of(const void *context, uint32_t index)
+{
+    const struct registry *r = context;
+    const struct plain *plain = plain_at(r, index);
+    return key_hash(r, plain_space(r, plain), plain_name(r, plain));
+}
+
+static void prefetch(const void *context, uint32_t index)
+{
+    const struct registry *r = context;
+    __builtin_prefetch(packed_at(&r->plain, index));
+}
+
+bool plain_init(struct registry *r, uint32_t capacity)
+{
+    size_t values =
+        r->port.told == NULL ? 0 : ((size_t) capacity + 1) * sizeof(struct direct_value);
+    return packed_init(&r->plain, sizeof(struct plain), capacity) &&
+           line_map_init(&r->plain_by_key, capacity, hash_of, prefetch, r) &&
+           radix_tree_init(&r->by_number, capacity) &&
+           wheel_init(&r->plain_timers, &r->plain, offsetof(struct plain, timer), r->now_ms) &&
+           births_init(&r->births) && region_init(&r->plain_values, values);
+}
+
+void plain_fini(struct registry *r)
+{
+    region_fini(&r->plain_values);
+    births_fini(&r->births);
+    wheel_fini(&r->plain_timers);
+    radix_tree_fini(&r->by_number);
+    line_map_fini(&r->plain_by_key);
+    packed_fini(&r->plain);
+}
+
+struct bytes plain_name(const struct registry *r, const struct plain *plain)
+{
+    return plain->key_size != 0 ? bytes_of(plain->key, plain->key_size)
+                                : byte_heap_get(&r->bytes, plain->kept);
+}
+
+uint32_t plain_space(const struct registry *r, const struct plain *plain)
+{
+    return plain_is_live(plain) ? session_at(r, plain->holder)->space : plain->holder;
+}
+
+/* The time nearest to now of which these are the low bits. */
+static uint64_t time_of(const struct registry *r, uint32_t low_bits)
+{
+    return r->now_ms + (uint64_t) (int64_t) (int32_t) (low_bits - (uint32_t) r->now_ms);
+}
+
+uint64_t plain_ended_ms(const struct registry *r, const struct plain *plain)
+{
+    return time_of(r, plain->ended.ms);
+}
+
+uint64_t plain_deadline_ms(const struct registry *r, const struct plain *plain)
+{
+    return wheel_is_set(&plain->timer) ? time_of(r, plain->timer.deadline_ms) : 0;
+}
+
+static struct direct_value *value_at(const struct registry *r, uint32_t index)
+{
+    return (struct direct_value *) r->plain_values.base + index;
+}
+
+struct direct_value plain_value(const struct registry *r, uint32_t index)
+{
+    return r->plain_values.base == NULL ? (struct direct_value){0} : *value_at(r, index);
+}
+
+struct plain_found plain_find(const struct registry *r, uint32_t space, struct bytes key,
+                              uint64_t hash, uint64_t gen)
+{
+    struct plain_found found = {0};
+    struct line_walk walk;
+    uint64_t newest = 0;
+    uint32_t index = line_map_first(&r->plain_by_key, hash, &walk);
+    for (; index != 0; index = line_map_next(&walk)) {
+        const struct plain *plain = plain_at(r, index);
+        if (!bytes_equal(plain_name(r, plain), key) || plain_space(r, plain) != space) {
+            continue;
+        }
+        uint64_t number = plain_number(plain);
+        found.count++;
+        if (r->gen_first + number == gen) {
+            found.wanted = index;
+        }
+        if (plain_is_live(plain)) {
+            found.live = index;
+        } else if (number >= newest) {
+            newest = number;
+            found.ended = index;
+        }
+    }
+    return found;
+}
+
+/* ---- the chain of its owner ---- */
+
+static struct chain *chain_at(const struct registry *r, uint32_t index)
+{
+    return &plain_at(r, index)->of_owner;
+}
+
+static void own(struct registry *r, uint32_t session, uint32_t index)
+{
+    struct chain_ends *ends = &session_at(r, session)->plain;
+    *chain_at(r, index) = (struct chain){.previous = ends->last};
+    if (ends->last == 0) {
+        ends->first = index;
+    } else {
+        chain_at(r, ends->last)->next = index;
+    }
+    ends->last = index;
+    ends->count++;
+}
+
+/* Its neighbours are tied to whoever stands for it now: each other, or the place it moved to. */
+static void retie(struct registry *r, struct chain_ends *ends, struct chain chain, uint32_t before,
+                  uint32_t behind)
+{
+    if (chain.previous == 0) {
+        ends->first = before;
+    } else {
+        chain_at(r, chain.previous)->next = before;
+    }
+    if (chain.next == 0) {
+        ends->last = behind;
+    } else {
+        chain_at(r, chain.next)->previous = behind;
+    }
+}
+
+void plain_disown(struct registry *r, uint32_t index)
+{
+    wheel_clear(&r->plain_timers, index);
+    struct plain *plain = plain_at(r, index);
+    struct session *session = session_at(r, plain->holder);
+    retie(r, &session->plain, plain->of_owner, plain->of_owner.next, plain->of_owner.previous);
+    plain->of_owner = (struct chain){0};
+    session->plain.count--;
+    space_at(r, session->space)->plain--;
+}
+
+/* ---- making one ---- */
+
+/* A key's records share its bytes, which count once. */
+static bool take_key(struct registry *r, uint32_t index, const struct plain_op *store,
+                     const struct plain_found *others)
+{
+    struct plain *plain = plain_at(r, index);
+    bool kept = store->key.size > PLAIN_KEY_BYTES;
+    if (!kept) {
+        plain->key_size = (uint8_t) store->key.size;
+        memcpy(plain->key, store->key.data, store->key.size);
+    } else if (others->count > 0) {
+        plain->kept = plain_at(r, others->live != 0 ? others->live : others->ended)->kept;
+    }
+    if (others->count > 0) {
+        return true;
+    }
+    bool taken = kept ? byte_heap_keep(&r->bytes, store->key, &plain->kept)
+                      : byte_heap_charge(&r->bytes, store->key.size);
+    r->plain_keys += taken;
+    return taken;
+}
+
+/* Of the last of a key's records. */
+static void give_key(struct registry *r, struct plain *plain)
+{
+    r->plain_keys--;
+    if (plain->key_size != 0) {
+        byte_heap_discharge(&r->bytes, plain->key_size);
+    } else {
+        byte_heap_drop(&r->bytes, &plain->kept);
+    }
+}
+
+/* Out of the key's table, with the key's bytes where it was the last. */
+void plain_leave_key(struct registry *r, uint32_t index, uint32_t space, uint64_t hash)
+{
+    struct plain *plain = plain_at(r, index);
+    line_map_remove(&r->plain_by_key, hash, index);
+    if (plain_find(r, space, plain_name(r, plain), hash, 0).count == 0) {
+        give_key(r, plain);
+    }
+}
+
+/* Where it did not come into the key's table. */
+static void forsake_key(struct registry *r, uint32_t index, const struct plain_op *store)
+{
+    uint32_t space = session_at(r, store->session)->space;
+    if (plain_find(r, space, store->key, store->hash, 0).count == 0) {
+        give_key(r, plain_at(r, index));
+    }
+}
+
+/* Into the tables; where one has no memory, out of those that had. */
+static bool enter(struct registry *r, uint32_t index, uint64_t number, uint64_t hash)
+{
+    if (!radix_tree_put(&r->by_number, number, index | PLAIN_BIT)) {
+        return false;
+    }
+    if (!line_map_insert(&r->plain_by_key, hash, index)) {
+        radix_tree_remove(&r->by_number, number);
+        return false;
+    }
+    return true;
+}
+
+uint32_t plain_make(struct registry *r, const struct plain_op *store,
+                    const struct plain_found *others, uint64_t gen)
+{
+    uint64_t number = gen - r->gen_first;
+    uint32_t index = packed_take(&r->plain);
+    if (index == 0) {
+        return 0;
+    }
+    struct plain *plain = plain_at(r, index);
+    plain->holder = store->session;
+    plain->number_low = (uint32_t) number;
+    plain->number_high = (uint16_t) (number >> 32);
+    plain->flags = store->flags;
+    if (!take_key(r, index, store, others)) {
+        packed_give(&r->plain, index);
+        return 0;
+    }
+    if (!enter(r, index, number, store->hash)) {
+        forsake_key(r, index, store);
+        packed_give(&r->plain, index);
+        return 0;
+    }
+    if (store->ttl_ms != 0) {
+        wheel_set(&r->plain_timers, index, r->now_ms + store->ttl_ms, r->now_ms);
+    }
+    if (r->plain_values.base != NULL) {
+        *value_at(r, index) = store->value;
+    }
+    return index;
+}
+
+void plain_unmake(struct registry *r, uint32_t index, uint64_t hash)
+{
+    const struct plain *plain = plain_at(r, index);
+    wheel_clear(&r->plain_timers, index);
+    radix_tree_remove(&r->by_number, plain_number(plain));
+    plain_leave_key(r, index, plain_space(r, plain), hash);
+    packed_give(&r->plain, index);
+}
+
+void plain_made(struct registry *r, uint32_t index)
+{
+    const struct plain *plain = plain_at(r, index);
+    struct session *session = session_at(r, plain->holder);
+    struct space *space = space_at(r, session->space);
+    r->gen_newest = r->gen_first + plain_number(plain);
+    r->counter_next++;
+    births_add(&r->births, plain_number(plain), r->now_ms);
+    own(r, plain->holder, index);
+    session->live++;
+    space->references++;
+    space->operations++;
+    space->plain++;
+    space->states[STATE_LIVE]++;
+    r->states[STATE_LIVE]++;
+    r->operations_counted++;
+    watch_note_plain(r, index);
+}
+
+void plain_touch(struct registry *r, uint32_t index, uint32_t ttl_ms)
+{
+    wheel_set(&r->plain_timers, index, r->now_ms + ttl_ms, r->now_ms);
+}
+
+/* ---- its end ---- */
+
+void plain_end(struct registry *r, uint32_t index, enum outcome outcome)
+{
+    struct plain *plain = plain_at(r, index);
+    struct session *session = session_at(r, plain->holder);
+    struct space *space = space_at(r, session->space);
+    plain_disown(r, index);
+    session->live--;
+    space->operations--;
+    space->states[STATE_LIVE]--;
+    space->states[STATE_ENDED]++;
+    r->states[STATE_LIVE]--;
+    r->states[STATE_ENDED]++;
+    r->operations_counted--;
+    r->counters.outcomes[outcome]++;
+    plain->holder = session->space;
+    plain->flags |= (uint8_t) (PLAIN_ENDED | (unsigned) outcome << PLAIN_OUTCOME_SHIFT);
+    plain->ended.of_memory = (struct chain){0};
+    plain->ended.ms = (uint32_t) r->now_ms;
+    r->drains_due = true;
+    watch_note_plain(r, index);
+    memory_add(r, index | PLAIN_BIT);
+}
+
+void plain_forget(struct registry *r, uint32_t index)
+{
+    const struct plain *plain = plain_at(r, index);
+    uint32_t space = plain->holder;
+    uint64_t over_ms = time_after(plain_ended_ms(r, plain), r->limits.finished_ms);
+    if (over_ms > r->now_ms) {
+        memory_dropped_early(r, over_ms);
+    }
+    space_at(r, space)->states[STATE_ENDED]--;
+    r->states[STATE_ENDED]--;
+    radix_tree_remove(&r->by_number, plain_number(plain));
+    plain_leave_key(r, index, space, key_hash(r, space, plain_name(r, plain)));
+    packed_give(&r->plain, index);
+    space_give(r, space);
+}
+
+void plain_lose_owner(struct registry *r, uint32_t index)
+{
+    if ((plain_at(r, index)->flags & PLAIN_KEEPS) != 0) {
+        operation_lose_owner(r, plain_promote(r, index));
+    } else {
+        plain_end(r, index, OUTCOME_OWNER_LOST);
+    }
+}
+
+void plain_expire(struct registry *r, uint64_t now_ms, uint32_t *budget)
+{
+    while (*budget > 0) {
+        uint32_t index = wheel_expire(&r->plain_timers, now_ms, budget);
+        if (index == 0) {
+            return;
+        }
+        /* Whoever is told of it is told by a notice: it is plain no more. */
+        uint64_t deadline_ms = time_of(r, plain_at(r, index)->timer.deadline_ms);
+        uint32_t operation = plain_promote(r, index);
+        operation_at(r, operation)->ttl_end_ms = deadline_ms;
+        operation_expire(r, operation);
+    }
+}
+
+/* ---- where it is ---- */
+
+/* Everything that names a record follows it to its new place. */
+static void move(struct registry *r, uint32_t from, uint32_t to)
+{
+    uint64_t hash = hash_of(r, from);
+    packed_move(&r->plain, from, to);
+    const struct plain *plain = plain_at(r, to);
+    line_map_rename(&r->plain_by_key, hash, from, to);
+    radix_tree_set(&r->by_number, plain_number(plain), to | PLAIN_BIT);
+    if (plain_is_live(plain)) {
+        wheel_rename(&r->plain_timers, from, to);
+        retie(r, &session_at(r, plain->holder)->plain, plain->of_owner, to, to);
+    } else {
+        memory_moved(r, to | PLAIN_BIT);
+    }
+    if (r->plain_values.base != NULL) {
+        *value_at(r, to) = *value_at(r, from);
+    }
+}
+
+void plain_compact(struct registry *r, uint32_t moves_max)
+{
+    uint32_t from;
+    uint32_t to;
+    for (uint32_t moves = 0; moves < moves_max && packed_next_move(&r->plain, &from, &to);
+         moves++) {
+        move(r, from, to);
+    }
+    (void) radix_tree_compact(&r->by_number, moves_max);
+    (void) packed_trim(&r->plain);
+}
+
+/* ---- seen from outside ---- */
+
+struct operation_info plain_describe(const struct registry *r, uint32_t index)
+{
+    const struct plain *plain = plain_at(r, index);
+    bool live = plain_is_live(plain);
+    uint64_t deadline_ms = live ? plain_deadline_ms(r, plain) : 0;
+    struct operation_info info = {
+        .space = space_name(r, plain_space(r, plain)),
+        .key = plain_name(r, plain),
+        .gen = r->gen_first + plain_number(plain),
+        .state = live ? STATE_LIVE : STATE_ENDED,
+        .outcome = (enum outcome)(plain->flags >> PLAIN_OUTCOME_SHIFT),
+        .age_ms = r->now_ms - births_of(&r->births, plain_number(plain)),
+        .ttl_left_ms = deadline_ms > r->now_ms ? deadline_ms - r->now_ms : 0,
+    };
+    if (live) {
+        const struct session *owner = session_at(r, plain->holder);
+        info.owner = owner->number;
+        info.owner_name = bytes_of(owner->name, owner->name_size);
+    }
+    return info;
+}
+
+size_t plain_bytes(const struct registry *r)
+{
+    return packed_bytes(&r->plain) + line_map_bytes(&r->plain_by_key) +
+           radix_tree_bytes(&r->by_number);
+}
+
+/* ---- invariants ---- */
+
+static void check_record(const struct registry *r, uint32_t index)
+{
+    const struct plain *plain = plain_at(r, index);
+    struct bytes key = plain_name(r, plain);
+    uint32_t space = plain_space(r, plain);
+    bool live = plain_is_live(plain);
+    ASSERT(key.size > 0 && key.size <= KEY_BYTES_MAX);
+    ASSERT(radix_tree_get(&r->by_number, plain_number(plain)) == (index | PLAIN_BIT));
+    ASSERT(r->gen_first + plain_number(plain) <= r->gen_newest);
+    ASSERT(live ? slab_is_live(&r->sessions, plain->holder)
+                : slab_is_live(&r->spaces, plain->holder));
+    ASSERT(live == (plain->flags >> PLAIN_OUTCOME_SHIFT == OUTCOME_UNSET));
+    ASSERT(key_look(r, space, key) == 0);
+    uint64_t gen = r->gen_first + plain_number(plain);
+    struct plain_found found = plain_find(r, space, key, key_hash(r, space, key), gen);
+    ASSERT(found.wanted == index && found.count <= PLAIN_GENS_MAX);
+    ASSERT(!live || found.live == index);
+    ASSERT(found.live == 0 || found.ended == 0 ||
+           plain_number(plain_at(r, found.live)) > plain_number(plain_at(r, found.ended)));
+}
+
+static uint32_t check_owned(const struct registry *r, uint32_t session)
+{
+    const struct chain_ends *ends = &session_at(r, session)->plain;
+    uint32_t count = 0;
+    uint32_t previous = 0;
+    for (uint32_t i = ends->first; i != 0; i = plain_at(r, i)->of_owner.next) {
+        const struct plain *plain = plain_at(r, i);
+        ASSERT(plain_is_live(plain) && plain->holder == session);
+        ASSERT(plain->of_owner.previous == previous);
+        ASSERT(previous == 0 || plain_number(plain_at(r, previous)) < plain_number(plain));
+        previous = i;
+        count++;
+    }
+    ASSERT(ends->last == previous && ends->count == count);
+    return count;
+}
+
+static void check_spaces(const struct registry *r)
+{
+    for (uint32_t i = 1; i < slab_end(&r->spaces); i++) {
+        uint32_t count = 0;
+        uint32_t session = slab_is_live(&r->spaces, i) ? space_at(r, i)->sessions.first : 0;
+        for (; session != 0; session = session_at(r, session)->of_space.next) {
+            ASSERT(session_at(r, session)->space == i);
+            count += check_owned(r, session);
+        }
+        ASSERT(!slab_is_live(&r->spaces, i) || space_at(r, i)->plain == count);
+    }
+}
+
+void check_plain(const struct registry *r)
+{
+    packed_check(&r->plain);
+    line_map_check(&r->plain_by_key);
+    radix_tree_check(&r->by_number);
+    wheel_check(&r->plain_timers);
+    ASSERT(r->plain_by_key.count == r->plain.count);
+    ASSERT(r->by_number.count == r->plain.count + r->operations.count - r->adopted_count);
+    uint32_t set = 0;
+    for (uint32_t i = 1; i < r->plain.end; i++) {
+        if (packed_is_live(&r->plain, i)) {
+            const struct plain *plain = plain_at(r, i);
+            check_record(r, i);
+            set += plain_is_live(plain) && wheel_is_set(&plain->timer);
+        }
+    }
+    ASSERT(set == r->plain_timers.count);
+    check_spaces(r);
+}

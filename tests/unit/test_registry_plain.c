@@ -1,0 +1,247 @@
+/* SPDX-License-Identifier: MIT */
+/* Plain operations by the ten thousand: what they cost, how they become whole, and how their memory goes
+ * back. What they answer is the model's to compare; here is what it has too few of to see. */
+#include "registry/direct.h"
+#include "registry_rig.h"
+#include "testing.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <sys/resource.h>
+
+enum { MANY = 40000 };
+
+static struct rig rig;
+static uint64_t gens[MANY];
+
+static struct bytes name(unsigned i, char out[40])
+{
+    int size = snprintf(out, 40, "operation-%08u-of-thirty-two..", i);
+    return bytes_of(out, (size_t) size);
+}
+
+static uint64_t stat(const char *row)
+{
+    const struct stat_row *rows;
+    size_t count = registry_stats(rig.registry, &rows);
+    for (size_t i = 0; i < count; i++) {
+        if (strcmp(rows[i].name, row) == 0) {
+            return rows[i].value;
+        }
+    }
+    CHECK(!"there is no such row");
+    return 0;
+}
+
+static struct seen store(uint64_t session, unsigned i, uint32_t ttl_ms)
+{
+    char key[40];
+    struct op op = {.kind = OP_STORE, .key = name(i, key), .as.store.ttl_ms = ttl_ms};
+    return rig_do_quickly(&rig, session, op);
+}
+
+static struct seen delete (uint64_t session, unsigned i)
+{
+    char key[40];
+    struct op op = {.kind = OP_DELETE,
+                    .key = name(i, key),
+                    .gen = gens[i],
+                    .as.delete.outcome = OUTCOME_COMPLETED};
+    return rig_do_quickly(&rig, session, op);
+}
+
+static void begin(uint64_t finished)
+{
+    struct limits limits = limits_default();
+    limits.finished = finished;
+    rig_init(&rig, &limits, 1);
+}
+
+static uint64_t store_many(void)
+{
+    uint64_t session = rig_open(&rig, 1, 0);
+    for (unsigned i = 0; i < MANY; i++) {
+        struct seen seen = store(session, i, i % 2 == 0 ? 60000 : 0);
+        CHECK_EQ(seen.answer, ANSWER_STORED);
+        gens[i] = seen.gen;
+    }
+    return session;
+}
+
+/* 64 bytes of record, about 9 of its key's place and 4 of its gen's: nothing else is held. */
+static void an_operation_takes_less_than_eighty_bytes(void)
+{
+    begin(16);
+    (void) store_many();
+    CHECK_EQ(stat("operations_plain"), MANY);
+    CHECK_EQ(stat("keys_whole"), 0);
+    CHECK_LE(stat("plain_bytes"), MANY * UINT64_C(80) + (UINT64_C(3) << 16));
+    registry_check(rig.registry);
+    rig_fini(&rig);
+}
+
+static unsigned listed(uint64_t *lowest)
+{
+    unsigned count = 0;
+    struct op op = {.kind = OP_LIST};
+    uint64_t last = 0;
+    do {
+        CHECK_EQ(rig_do_quickly(&rig, 0, op).answer, ANSWER_PAGE);
+        for (size_t i = 0; i < rig.lists.operations_count; i++) {
+            CHECK_GT(rig.lists.operations[i].gen, last); /* in order, so each once */
+            last = rig.lists.operations[i].gen;
+            *lowest = count == 0 ? last : *lowest;
+            count++;
+        }
+        op.as.list.cursor = rig.lists.next_cursor;
+    } while (op.as.list.cursor != 0);
+    return count;
+}
+
+/* Records move to where there are holes; everything that names them follows. */
+static void after_a_mass_deletion_the_memory_goes_back(void)
+{
+    begin(16);
+    uint64_t session = store_many();
+    uint64_t full = stat("plain_bytes");
+    unsigned left = 0;
+    for (unsigned i = 0; i < MANY; i++) {
+        if (i * 2654435761U >> 25 != 0) { /* all but one in 128, here and there */
+            CHECK_EQ(delete (session, i).answer, ANSWER_DELETED);
+        } else {
+            left++;
+        }
+        if (i % 5000 == 0) {
+            registry_check(rig.registry);
+        }
+    }
+    for (unsigned i = 0; i < 100; i++) {
+        rig_pass(&rig, 0, 1);
+    }
+    registry_check(rig.registry);
+    CHECK_GT(stat("plain_moves"), 0);
+    CHECK_LE(stat("plain_bytes"), full / 20 + (UINT64_C(7) << 16));
+    uint64_t lowest = 0;
+    CHECK_EQ(listed(&lowest), left);
+    for (unsigned i = 0; i < MANY; i++) {
+        if (i * 2654435761U >> 25 == 0) {
+            CHECK_EQ(delete (session, i).answer, ANSWER_DELETED);
+        }
+    }
+    rig_fini(&rig);
+}
+
+static void a_cancel_makes_it_whole_and_its_key_alone(void)
+{
+    begin(16);
+    uint64_t session = store_many();
+    char key[40];
+    struct op op = {.kind = OP_CANCEL, .key = name(7, key), .as.cancel.cause_code = CAUSE_USER};
+    op.as.cancel.level = LEVEL_RECORDED;
+    CHECK_EQ(rig_do(&rig, 0, op).answer, ANSWER_REQUESTED);
+    CHECK_EQ(stat("operations_plain"), MANY - 1);
+    CHECK_EQ(stat("keys_whole"), 1);
+    CHECK_EQ(delete (session, 7).cancelled, true);
+    CHECK_EQ(delete (session, 8).cancelled, false);
+    rig_fini(&rig);
+}
+
+/* In a sweep's steps, and none of them twice. */
+static void the_death_of_their_owner_ends_them_in_steps(void)
+{
+    begin(16);
+    uint64_t session = store_many();
+    CHECK_EQ(rig_do_quickly(&rig, session, (struct op){.kind = OP_CLOSE}).answer, ANSWER_CLOSED);
+    unsigned sweeps = 0;
+    while (registry_advance(rig.registry, rig.now_ms, 256)) {
+        sweeps++;
+        CHECK_LE(sweeps, MANY);
+    }
+    CHECK_GE(sweeps, MANY / 256);
+    CHECK_EQ(stat("operations_live"), 0);
+    CHECK_EQ(stat("ended_owner_lost"), MANY);
+    registry_check(rig.registry);
+    rig_fini(&rig);
+}
+
+/* A page may end anywhere; records move and become whole before the next. */
+static void a_list_meets_each_that_stays_once(void)
+{
+    begin(MANY);
+    uint64_t session = store_many();
+    struct op op = {.kind = OP_LIST, .as.list.page_size = 500};
+    unsigned count = 0;
+    uint64_t last = 0;
+    unsigned next = 0;
+    do {
+        CHECK_EQ(rig_do_quickly(&rig, 0, op).answer, ANSWER_PAGE);
+        for (size_t i = 0; i < rig.lists.operations_count; i++) {
+            CHECK_GT(rig.lists.operations[i].gen, last);
+            last = rig.lists.operations[i].gen;
+            count += last % 8 == 5;
+        }
+        op.as.list.cursor = rig.lists.next_cursor;
+        for (unsigned i = 0; i < 2000 && next < MANY; i++, next++) {
+            char key[40];
+            if (gens[next] % 8 == 5) { /* these stay: whole from now on, some of them */
+                struct op wait = {.kind = OP_CANCEL, .key = name(next, key)};
+                wait.as.cancel.cause_code = CAUSE_USER;
+                wait.as.cancel.level = LEVEL_RECORDED;
+                CHECK_EQ(rig_do_quickly(&rig, 0, wait).answer, ANSWER_REQUESTED);
+            } else {
+                CHECK_EQ(delete (session, next).answer, ANSWER_DELETED);
+            }
+        }
+        rig_pass(&rig, 0, 4);
+    } while (op.as.list.cursor != 0);
+    CHECK_EQ(count, MANY / 8);
+    rig_fini(&rig);
+}
+
+/* What RLIMIT_DATA counts, in bytes. */
+static rlim_t data_bytes(void)
+{
+    FILE *file = fopen("/proc/self/status", "r");
+    char line[256];
+    unsigned long kib = 0;
+    CHECK(file != NULL);
+    while (fgets(line, sizeof line, file) != NULL && sscanf(line, "VmData: %lu", &kib) != 1) {
+    }
+    (void) fclose(file);
+    CHECK_GT(kib, 0);
+    return (rlim_t) kib * 1024;
+}
+
+static void no_memory_is_full(void)
+{
+    begin(16);
+    uint64_t session = rig_open(&rig, 1, 0);
+    struct rlimit limit;
+    CHECK_EQ(getrlimit(RLIMIT_DATA, &limit), 0);
+    limit.rlim_cur = data_bytes() + (4 << 20);
+    CHECK_EQ(setrlimit(RLIMIT_DATA, &limit), 0);
+    struct seen seen = {.answer = ANSWER_STORED};
+    unsigned stored = 0;
+    for (; stored < 400000 && seen.answer == ANSWER_STORED; stored++) {
+        seen = store(session, stored, 0);
+    }
+    CHECK_EQ(seen.answer, ANSWER_FULL);
+    CHECK_STR_EQ(seen.limit, "operations");
+    CHECK_EQ(stat("operations_live"), stored - 1);
+    limit.rlim_cur = limit.rlim_max;
+    CHECK_EQ(setrlimit(RLIMIT_DATA, &limit), 0);
+    CHECK_EQ(store(session, stored, 0).answer, ANSWER_STORED); /* there is room again */
+    registry_check(rig.registry);
+    rig_fini(&rig);
+}
+
+static const struct test_case cases[] = {
+    {"an operation takes less than eighty bytes", an_operation_takes_less_than_eighty_bytes},
+    {"after a mass deletion the memory goes back", after_a_mass_deletion_the_memory_goes_back},
+    {"a cancel makes an operation whole, and its key alone",
+     a_cancel_makes_it_whole_and_its_key_alone},
+    {"the death of their owner ends them in steps", the_death_of_their_owner_ends_them_in_steps},
+    {"a list meets each that stays once", a_list_meets_each_that_stays_once},
+    {"no memory is FULL, and nothing is lost by it", no_memory_is_full},
+};
+TEST_MAIN(cases)

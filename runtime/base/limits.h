@@ -74,7 +74,7 @@
 #define LEASE_PLAN_MS UINT64_C(1000)
 
 /* Steps of bulk work (an expiry, an operation of a dying session, ...) in one sweep of the owner. */
-#define SWEEP_STEPS_MAX 256
+#define SWEEP_STEPS_MAX 8
 
 /* Of the tables: ids whose hash one call of a line_map may ask for, by which it is bound how long an insert
  * takes while the map grows. Where hashes are as good as random, a bucket has 17 ids on average before it

@@ -45,10 +45,11 @@ bool slab_init(struct slab *slab, size_t record_bytes, uint32_t capacity)
     slab->record_bytes = (uint32_t) ((record_bytes + 7) & ~(size_t) 7);
     slab->chunk_bytes = slab->record_bytes > SLAB_CHUNK_BYTES_MIN / 4 ? 4 * SLAB_CHUNK_BYTES_MIN
                                                                       : SLAB_CHUNK_BYTES_MIN;
-    slab->chunk_records = slab->chunk_bytes / slab->record_bytes;
-    if (slab->chunk_records > SLAB_CHUNK_RECORDS_MAX) {
-        slab->chunk_records = SLAB_CHUNK_RECORDS_MAX;
+    while ((UINT32_C(2) << slab->chunk_shift) * slab->record_bytes <= slab->chunk_bytes &&
+           (UINT32_C(2) << slab->chunk_shift) <= SLAB_CHUNK_RECORDS_MAX) {
+        slab->chunk_shift++;
     }
+    slab->chunk_records = UINT32_C(1) << slab->chunk_shift;
     slab->capacity = capacity;
     /* One record more, for index 0 is none. */
     slab->chunks_count = capacity / slab->chunk_records + 1;
@@ -140,8 +141,8 @@ static void chunk_empty(struct slab *slab, uint32_t number)
 void slab_give(struct slab *slab, uint32_t index)
 {
     ASSERT(slab_is_live(slab, index));
-    uint32_t number = index / slab->chunk_records;
-    uint32_t record = index % slab->chunk_records;
+    uint32_t number = index >> slab->chunk_shift;
+    uint32_t record = index & (slab->chunk_records - 1);
     struct slab_chunk *chunk = chunk_at(slab, number);
     memcpy(record_at(slab, number, record), &chunk->free_first, sizeof chunk->free_first);
     chunk->free_first = record + 1;
@@ -169,8 +170,8 @@ uint32_t slab_end(const struct slab *slab)
 
 bool slab_is_live(const struct slab *slab, uint32_t index)
 {
-    uint32_t number = index / slab->chunk_records;
-    uint32_t record = index % slab->chunk_records;
+    uint32_t number = index >> slab->chunk_shift;
+    uint32_t record = index & (slab->chunk_records - 1);
     return index != 0 && number < slab->chunks_count &&
            (chunk_at(slab, number)->live_bits[record / 64] >> (record % 64) & 1) != 0;
 }

@@ -23,8 +23,10 @@ struct slab {
     struct region chunks; /* of struct slab_chunk */
     struct region open;   /* of uint64_t: a bit for each chunk that has a free record */
     uint32_t record_bytes;
-    uint32_t chunk_records; /* records in a chunk */
-    uint32_t chunk_bytes;   /* a multiple of REGION_GRAIN */
+    uint32_t
+        chunk_records; /* records in a chunk: a power of two, so that a look-up needs no division */
+    uint32_t chunk_shift; /* its logarithm */
+    uint32_t chunk_bytes; /* a multiple of REGION_GRAIN */
     uint32_t chunks_count;
     uint32_t chunks_touched; /* those above were never taken from */
     uint32_t capacity;       /* records that may be live at once */
@@ -46,9 +48,8 @@ void slab_give(struct slab *slab, uint32_t index);
 /* Where the record stands: index must be live. Inline, for every look-up runs through it. */
 static inline void *slab_at(const struct slab *slab, uint32_t index)
 {
-    return (char *) slab->records.base +
-           (size_t) (index / slab->chunk_records) * slab->chunk_bytes +
-           (size_t) (index % slab->chunk_records) * slab->record_bytes;
+    return (char *) slab->records.base + (size_t) (index >> slab->chunk_shift) * slab->chunk_bytes +
+           (size_t) (index & (slab->chunk_records - 1)) * slab->record_bytes;
 }
 
 /* One more than the highest index that can be live now: for walks over a whole table. */

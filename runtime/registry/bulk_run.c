@@ -241,12 +241,16 @@ static bool plain_step(struct registry *r, uint32_t index)
     if (plain != 0) {
         decide(r, bulk, plain_promote(r, plain));
     }
-    if (bulk->plain_done) {
-        bulk->at = first_of(r, bulk);
-        bulk->whole_fence = r->whole_number;
-        return bulk->at != 0;
+    if (!bulk->plain_done) {
+        return true;
     }
-    return true;
+    bulk->whole_fence = r->whole_number;
+    if (bulk->at == 0) {
+        /* Nothing was whole when it began, or is still: whoever is adopted there came meanwhile. */
+        bulk->at = first_of(r, bulk);
+        bulk->skips_adopted = bulk->scope == BULK_SPACE || bulk->scope == BULK_LABEL;
+    }
+    return bulk->at != 0;
 }
 
 void bulk_session_passes(struct registry *r, uint32_t session)
@@ -274,7 +278,8 @@ static bool step(struct registry *r, uint32_t index)
         return false;
     }
     bulk->at = next_of(r, bulk); /* first, for deciding may end the operation */
-    if (operation != 0) {
+    bool skipped = bulk->skips_adopted && is_earlier(r, operation_at(r, operation)->gen);
+    if (operation != 0 && !skipped) {
         decide(r, bulk, operation);
     }
     return bulk->at != 0;
@@ -291,6 +296,7 @@ static void begin(struct registry *r, uint32_t index)
     } else if (bulk->scope == BULK_OWNER) {
         bulk->session_at = session_find(r, bulk->owner);
     }
+    bulk->at = first_of(r, bulk);
     chain_append(OF_RUNNING(r), &r->running, index);
 }
 

@@ -140,7 +140,6 @@ void registry_check(const struct registry *r)
         slab_check(slabs[i]);
     }
     hash_index_check(&r->spaces_by_name);
-    hash_index_check(&r->keys_by_name);
     hash_index_check(&r->adopted_by_gen);
     check_plain(r);
     check_memory(r);

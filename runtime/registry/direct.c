@@ -46,17 +46,23 @@ static uint64_t hash_in(const struct registry *r, uint64_t hash)
     return key_hash_in(session_at(r, r->direct_session)->space, hash);
 }
 
-void registry_direct_prefetch(const struct registry *r, uint64_t hash)
+void registry_direct_prefetch(const struct registry *r, uint64_t hash, uint64_t gen)
 {
-    line_map_prefetch(&r->plain_by_key, hash_in(r, hash));
+    if (gen >= r->gen_first) {
+        radix_tree_prefetch(&r->by_number, gen - r->gen_first);
+    }
+    line_map_prefetch(&r->by_key, hash_in(r, hash));
 }
 
 void registry_direct_prefetch_record(const struct registry *r, uint64_t hash)
 {
     struct line_walk walk;
-    uint32_t index = line_map_first(&r->plain_by_key, hash_in(r, hash), &walk);
+    uint32_t index = line_map_first(&r->by_key, hash_in(r, hash), &walk);
     if (index != 0) {
-        __builtin_prefetch(plain_at(r, index));
+        __builtin_prefetch(by_key_record(r, index));
+        if (r->plain_values.base != NULL) {
+            __builtin_prefetch((struct direct_value *) r->plain_values.base + (index & ~WHOLE_BIT));
+        }
     }
 }
 
@@ -168,6 +174,8 @@ static bool is_plain(const struct registry *r, const struct direct_op *op, uint3
         return op->outcome >= OUTCOME_COMPLETED && op->outcome <= OUTCOME_CANCELLED;
     case OP_TOUCH:
         return ttl;
+    case OP_CANCEL: /* of a key that is not there; else it is whole from now on */
+        return op->arm_ttl_ms == 0 && op->cause >= CAUSE_USER && op->cause <= CAUSE_DEADLINE;
     default:
         return op->kind == OP_GET;
     }
@@ -187,10 +195,13 @@ static void tell(const struct registry *r, enum answer planned, const struct pla
         answer->state = STATE_LIVE;
     }
     if (planned == ANSWER_FOUND) {
-        struct operation_info info = plain_describe(r, plain->index);
-        answer->state = info.state;
-        answer->ttl_left_ms = info.ttl_left_ms;
-        answer->age_ms = info.age_ms;
+        const struct plain *found = plain_at(r, plain->index);
+        bool live = plain_is_live(found);
+        uint64_t deadline_ms = live ? plain_deadline_ms(r, found) : 0;
+        answer->state = live ? STATE_LIVE : STATE_ENDED;
+        answer->outcome = plain_outcome(found);
+        answer->ttl_left_ms = deadline_ms > r->now_ms ? deadline_ms - r->now_ms : 0;
+        answer->age_ms = r->now_ms - births_of(&r->births, plain_number(found));
     }
 }
 
@@ -239,7 +250,9 @@ void registry_direct(struct registry *r, const struct direct_op *op, uint64_t no
         recovery_expire(r, now_ms);
         serve_whole(r, op, answer);
     }
-    plain_compact(r, MOVES_OF_OP);
+    if (op->kind == OP_DELETE || op->kind == OP_STORE) {
+        plain_compact(r, MOVES_OF_OP); /* a store drops what the memory has no room for */
+    }
 }
 
 void registry_direct_told(struct registry *r, uint64_t gen, enum notice_kind kind, uint64_t now_ms)

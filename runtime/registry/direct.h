@@ -69,7 +69,8 @@ MUST_CHECK uint64_t registry_direct_open(struct registry *registry, uint64_t now
 /* The keyed hash of a key in that namespace: pure, so that any thread may work it out beforehand. */
 uint64_t registry_direct_hash(const struct siphash_key *table_key, struct bytes key);
 
-void registry_direct_prefetch(const struct registry *registry, uint64_t hash);
+/* `gen`: what the op names, where it is a delete; else 0. */
+void registry_direct_prefetch(const struct registry *registry, uint64_t hash, uint64_t gen);
 void registry_direct_prefetch_record(const struct registry *registry, uint64_t hash);
 
 /* Does one op at now_ms, which is the time of the batch. */

@@ -29,23 +29,10 @@ struct bytes key_name(const struct registry *r, uint32_t key)
     return byte_heap_get(&r->bytes, key_at(r, key)->name);
 }
 
-static uint32_t look(const struct registry *r, uint32_t space, struct bytes name, uint64_t hash)
-{
-    uint32_t key = hash_index_first(&r->keys_by_name, hash);
-    while (key != 0 && (key_at(r, key)->space != space || !bytes_equal(key_name(r, key), name))) {
-        key = hash_index_next(&r->keys_by_name, key);
-    }
-    return key;
-}
-
 uint32_t key_look(const struct registry *r, uint32_t space, struct bytes name)
 {
-    return space == 0 ? 0 : look(r, space, name, key_hash(r, space, name));
-}
-
-bool key_is_whole(const struct registry *r, uint32_t space, struct bytes name, uint64_t hash)
-{
-    return r->keys.count > 0 && look(r, space, name, hash) != 0;
+    uint64_t hash = key_hash(r, space, name);
+    return space == 0 ? 0 : plain_find(r, space, name, hash, 0).whole;
 }
 
 uint32_t key_find(struct registry *r, uint32_t space, struct bytes name)
@@ -77,7 +64,9 @@ uint32_t key_make_in(struct registry *r, uint32_t space, struct bytes name)
     space_at(r, space)->references++;
     bool kept = byte_heap_keep(&r->bytes, name, &key_at(r, key)->name);
     ASSERT(kept);
-    hash_index_insert(&r->keys_by_name, key, key_hash(r, space, name));
+    key_at(r, key)->hash = key_hash(r, space, name);
+    bool inserted = line_map_insert(&r->by_key, key_at(r, key)->hash, key | WHOLE_BIT);
+    ASSERT(inserted);
     return key;
 }
 
@@ -97,7 +86,7 @@ void key_release(struct registry *r, uint32_t index)
     if (key->live.count > 0 || key->ended.count > 0 || key->armed != 0 || key->bulks.count > 0) {
         return;
     }
-    hash_index_remove(&r->keys_by_name, index);
+    line_map_remove(&r->by_key, key->hash, index | WHOLE_BIT);
     byte_heap_drop(&r->bytes, &key->name);
     space_give(r, key->space);
     slab_give(&r->keys, index);

@@ -7,22 +7,24 @@
 static uint64_t hash_of(const void *context, uint32_t index)
 {
     const struct registry *r = context;
+    if ((index & WHOLE_BIT) != 0) {
+        return key_at(r, index & ~WHOLE_BIT)->hash;
+    }
     const struct plain *plain = plain_at(r, index);
     return key_hash(r, plain_space(r, plain), plain_name(r, plain));
 }
 
 static void prefetch(const void *context, uint32_t index)
 {
-    const struct registry *r = context;
-    __builtin_prefetch(packed_at(&r->plain, index));
+    __builtin_prefetch(by_key_record(context, index));
 }
 
-bool plain_init(struct registry *r, uint32_t capacity)
+bool plain_init(struct registry *r, uint32_t capacity, uint32_t keys_max)
 {
     size_t values =
         r->port.told == NULL ? 0 : ((size_t) capacity + 1) * sizeof(struct direct_value);
     return packed_init(&r->plain, sizeof(struct plain), capacity) &&
-           line_map_init(&r->plain_by_key, capacity, hash_of, prefetch, r) &&
+           line_map_init(&r->by_key, capacity + keys_max, hash_of, prefetch, r) &&
            radix_tree_init(&r->by_number, capacity) &&
            wheel_init(&r->plain_timers, &r->plain, offsetof(struct plain, timer), r->now_ms) &&
            births_init(&r->births) && region_init(&r->plain_values, values);
@@ -34,7 +36,7 @@ void plain_fini(struct registry *r)
     births_fini(&r->births);
     wheel_fini(&r->plain_timers);
     radix_tree_fini(&r->by_number);
-    line_map_fini(&r->plain_by_key);
+    line_map_fini(&r->by_key);
     packed_fini(&r->plain);
 }
 
@@ -75,14 +77,26 @@ struct direct_value plain_value(const struct registry *r, uint32_t index)
     return r->plain_values.base == NULL ? (struct direct_value){0} : *value_at(r, index);
 }
 
+static bool is_key(const struct registry *r, uint32_t index, uint32_t space, struct bytes name,
+                   uint64_t hash)
+{
+    const struct key *key = key_at(r, index);
+    return key->hash == hash && key->space == space && bytes_equal(key_name(r, index), name);
+}
+
 struct plain_found plain_find(const struct registry *r, uint32_t space, struct bytes key,
                               uint64_t hash, uint64_t gen)
 {
     struct plain_found found = {0};
     struct line_walk walk;
     uint64_t newest = 0;
-    uint32_t index = line_map_first(&r->plain_by_key, hash, &walk);
+    uint32_t index = line_map_first(&r->by_key, hash, &walk);
     for (; index != 0; index = line_map_next(&walk)) {
+        if ((index & WHOLE_BIT) != 0) {
+            found.whole =
+                is_key(r, index & ~WHOLE_BIT, space, key, hash) ? index & ~WHOLE_BIT : found.whole;
+            continue;
+        }
         const struct plain *plain = plain_at(r, index);
         if (!bytes_equal(plain_name(r, plain), key) || plain_space(r, plain) != space) {
             continue;
@@ -187,7 +201,7 @@ static void give_key(struct registry *r, struct plain *plain)
 void plain_leave_key(struct registry *r, uint32_t index, uint32_t space, uint64_t hash)
 {
     struct plain *plain = plain_at(r, index);
-    line_map_remove(&r->plain_by_key, hash, index);
+    line_map_remove(&r->by_key, hash, index);
     if (plain_find(r, space, plain_name(r, plain), hash, 0).count == 0) {
         give_key(r, plain);
     }
@@ -208,7 +222,7 @@ static bool enter(struct registry *r, uint32_t index, uint64_t number, uint64_t 
     if (!radix_tree_put(&r->by_number, number, index | PLAIN_BIT)) {
         return false;
     }
-    if (!line_map_insert(&r->plain_by_key, hash, index)) {
+    if (!line_map_insert(&r->by_key, hash, index)) {
         radix_tree_remove(&r->by_number, number);
         return false;
     }
@@ -320,6 +334,12 @@ void plain_forget(struct registry *r, uint32_t index)
     space_give(r, space);
 }
 
+void plain_fetch(const struct registry *r, uint32_t index)
+{
+    line_map_prefetch(&r->by_key, hash_of(r, index));
+    radix_tree_prefetch(&r->by_number, plain_number(plain_at(r, index)));
+}
+
 void plain_lose_owner(struct registry *r, uint32_t index)
 {
     if ((plain_at(r, index)->flags & PLAIN_KEEPS) != 0) {
@@ -329,10 +349,10 @@ void plain_lose_owner(struct registry *r, uint32_t index)
     }
 }
 
-void plain_expire(struct registry *r, uint64_t now_ms, uint32_t *budget)
+void plain_expire(struct registry *r, uint32_t *budget)
 {
     while (*budget > 0) {
-        uint32_t index = wheel_expire(&r->plain_timers, now_ms, budget);
+        uint32_t index = wheel_expire(&r->plain_timers, r->due_ms, budget);
         if (index == 0) {
             return;
         }
@@ -352,7 +372,7 @@ static void move(struct registry *r, uint32_t from, uint32_t to)
     uint64_t hash = hash_of(r, from);
     packed_move(&r->plain, from, to);
     const struct plain *plain = plain_at(r, to);
-    line_map_rename(&r->plain_by_key, hash, from, to);
+    line_map_rename(&r->by_key, hash, from, to);
     radix_tree_set(&r->by_number, plain_number(plain), to | PLAIN_BIT);
     if (plain_is_live(plain)) {
         wheel_rename(&r->plain_timers, from, to);
@@ -389,7 +409,7 @@ struct operation_info plain_describe(const struct registry *r, uint32_t index)
         .key = plain_name(r, plain),
         .gen = r->gen_first + plain_number(plain),
         .state = live ? STATE_LIVE : STATE_ENDED,
-        .outcome = (enum outcome)(plain->flags >> PLAIN_OUTCOME_SHIFT),
+        .outcome = plain_outcome(plain),
         .age_ms = r->now_ms - births_of(&r->births, plain_number(plain)),
         .ttl_left_ms = deadline_ms > r->now_ms ? deadline_ms - r->now_ms : 0,
     };
@@ -403,8 +423,7 @@ struct operation_info plain_describe(const struct registry *r, uint32_t index)
 
 size_t plain_bytes(const struct registry *r)
 {
-    return packed_bytes(&r->plain) + line_map_bytes(&r->plain_by_key) +
-           radix_tree_bytes(&r->by_number);
+    return packed_bytes(&r->plain) + line_map_bytes(&r->by_key) + radix_tree_bytes(&r->by_number);
 }
 
 /* ---- invariants ---- */
@@ -463,10 +482,10 @@ static void check_spaces(const struct registry *r)
 void check_plain(const struct registry *r)
 {
     packed_check(&r->plain);
-    line_map_check(&r->plain_by_key);
+    line_map_check(&r->by_key);
     radix_tree_check(&r->by_number);
     wheel_check(&r->plain_timers);
-    ASSERT(r->plain_by_key.count == r->plain.count);
+    ASSERT(r->by_key.count == r->plain.count + r->keys.count);
     ASSERT(r->by_number.count == r->plain.count + r->operations.count - r->adopted_count);
     uint32_t set = 0;
     for (uint32_t i = 1; i < r->plain.end; i++) {

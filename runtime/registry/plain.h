@@ -8,8 +8,8 @@
  *
  * - A key's operations are either all plain or all whole. A plain key has one live gen at most, and a few
  *   remembered ones.
- * - plain_by_key finds the records of a key (all have the same hash); by_number finds any gen of this
- *   start, plain (PLAIN_BIT) or whole, and gives all of them in order.
+ * - by_key finds the records of a key (all have the same hash), or the key itself where it is whole;
+ *   by_number finds any gen of this start, plain (PLAIN_BIT) or whole, and gives all of them in order.
  * - The finished memory is one chain through both kinds; an id in it has PLAIN_BIT where it is plain.
  * - Plain records move (plain_compact()), so that memory goes back after a mass deletion. Only between
  *   requests: an index is good within one.
@@ -25,7 +25,11 @@
 #include "registry/frame.h"
 #include "table/wheel.h"
 
+/* In an id that may be of either kind. by_key holds plain operations and the keys of whole ones: there it is
+ * the keys that are marked. */
 #define PLAIN_BIT (UINT32_C(1) << 31)
+#define WHOLE_BIT (UINT32_C(1) << 31)
+
 #define PLAIN_KEY_BYTES 32
 #define PLAIN_GENS_MAX 4
 
@@ -83,6 +87,7 @@ struct plain_found {
     uint32_t ended;  /* the newest remembered; 0: none */
     uint32_t wanted; /* the one of the gen asked for; 0: none */
     uint32_t count;
+    uint32_t whole; /* the key, where its operations are whole; 0: it is not there */
 };
 
 /* An op that may be for plain operations: store, delete, touch or get. */

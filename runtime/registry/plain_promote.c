@@ -32,8 +32,11 @@ static void collect(const struct registry *r, struct records *records, uint32_t 
     records->count = 0;
     memcpy(records->name, key.data, key.size);
     records->key = bytes_of(records->name, key.size);
-    uint32_t index = line_map_first(&r->plain_by_key, records->hash, &walk);
+    uint32_t index = line_map_first(&r->by_key, records->hash, &walk);
     for (; index != 0; index = line_map_next(&walk)) {
+        if ((index & WHOLE_BIT) != 0) {
+            continue;
+        }
         const struct plain *plain = plain_at(r, index);
         if (bytes_equal(plain_name(r, plain), key) && plain_space(r, plain) == space) {
             insert_by_gen(r, records, index);
@@ -57,7 +60,7 @@ static struct operation whole_of(const struct registry *r, uint32_t index)
             (plain->flags & PLAIN_KEEPS) != 0 ? ON_OWNER_LOSS_KEEP : ON_OWNER_LOSS_REAP,
         .joins = (plain->flags & PLAIN_JOINS) != 0,
         .state = live ? STATE_LIVE : STATE_ENDED,
-        .outcome = (uint8_t) (plain->flags >> PLAIN_OUTCOME_SHIFT),
+        .outcome = (uint8_t) plain_outcome(plain),
         .value = plain_value(r, index),
     };
 }

@@ -49,7 +49,7 @@ static enum answer plan_store(struct registry *r, const struct plain_op *op,
 {
     struct plain_found found = plain_find(r, op->space, op->key, op->hash, 0);
     if (session_at(r, op->session)->space != op->space || found.count == PLAIN_GENS_MAX ||
-        (found.count == 0 && key_is_whole(r, op->space, op->key, op->hash))) {
+        found.whole != 0) {
         return ANSWER_UNSET;
     }
     if (found.live == 0) {
@@ -83,6 +83,9 @@ static enum answer plan_of(struct registry *r, const struct plain_op *op,
                            struct plain_answer *answer)
 {
     struct plain_found found = plain_find(r, op->space, op->key, op->hash, op->gen);
+    if (found.count == 0 && found.whole == 0 && !is_recovering(r)) {
+        return op->gen > r->gen_newest ? ANSWER_STALE_EPOCH : ANSWER_NOT_FOUND;
+    }
     uint32_t newest = found.live != 0 ? found.live : found.ended;
     uint32_t index = op->gen == 0 && op->kind == OP_GET ? newest : found.wanted;
     if (index == 0) {
@@ -99,7 +102,7 @@ static enum answer plan_of(struct registry *r, const struct plain_op *op,
     if (op->kind == OP_GET) {
         return ANSWER_FOUND;
     }
-    answer->outcome = (enum outcome)(plain->flags >> PLAIN_OUTCOME_SHIFT);
+    answer->outcome = plain_outcome(plain);
     return op->kind == OP_DELETE || op->kind == OP_TOUCH ? ANSWER_ENDED : ANSWER_UNSET;
 }
 
@@ -111,7 +114,7 @@ enum answer plain_plan(struct registry *r, const struct plain_op *op, struct pla
     if (op->kind == OP_STORE) {
         return plan_store(r, op, answer);
     }
-    return r->plain.count == 0 ? ANSWER_UNSET : plan_of(r, op, answer);
+    return plan_of(r, op, answer);
 }
 
 void plain_apply(struct registry *r, const struct plain_op *op, enum answer planned,
@@ -178,6 +181,13 @@ static bool is_hashed_ahead(const struct op *op)
     return kind && op->space.size == 0;
 }
 
+static void fetch_gen(const struct registry *r, const struct op *op)
+{
+    if (op->kind == OP_DELETE && op->gen >= r->gen_first) {
+        radix_tree_prefetch(&r->by_number, op->gen - r->gen_first);
+    }
+}
+
 void plain_prefetch(struct request *q, size_t from)
 {
     const struct registry *r = q->r;
@@ -189,16 +199,16 @@ void plain_prefetch(struct request *q, size_t from)
         const struct op *op = &frame->ops[from + i];
         if (is_hashed_ahead(op)) {
             q->hashes[i] = key_hash(r, space, op->key);
-            line_map_prefetch(&r->plain_by_key, q->hashes[i]);
+            line_map_prefetch(&r->by_key, q->hashes[i]);
+            fetch_gen(r, op);
         }
     }
     for (size_t i = 0; i < count; i++) {
         struct line_walk walk;
         const struct op *op = &frame->ops[from + i];
-        uint32_t index =
-            is_hashed_ahead(op) ? line_map_first(&r->plain_by_key, q->hashes[i], &walk) : 0;
+        uint32_t index = is_hashed_ahead(op) ? line_map_first(&r->by_key, q->hashes[i], &walk) : 0;
         if (index != 0) {
-            __builtin_prefetch(plain_at(r, index));
+            __builtin_prefetch(by_key_record(r, index));
         }
     }
     q->hashed_from = from;

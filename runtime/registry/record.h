@@ -83,7 +83,7 @@ struct space {
 };
 
 struct key {
-    struct hash_link by_name;
+    uint64_t hash; /* key_hash() */
     uint32_t space;
     uint32_t armed;
     struct chain_ends bulks; /* cancels of the recovery time that cover what is adopted later */
@@ -145,6 +145,7 @@ struct bulk {
         session_at; /* BULK_SPACE, while it walks: whose plain operations come next; BULK_OWNER: the session */
     uint64_t number_at; /* BULK_DAEMON, likewise: the number to look at next */
     bool plain_done;    /* no plain operation up to the fence is left */
+    bool skips_adopted; /* they came after it had begun */
     uint32_t parked;    /* who waits for its end; 0: nobody */
     uint32_t results_count;
     uint32_t results_max;

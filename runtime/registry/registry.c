@@ -70,8 +70,6 @@ static bool indexes_init(struct registry *r)
 {
     return hash_index_init(&r->spaces_by_name, &r->spaces, offsetof(struct space, by_name),
                            r->spaces.capacity) &&
-           hash_index_init(&r->keys_by_name, &r->keys, offsetof(struct key, by_name),
-                           r->keys.capacity) &&
            hash_index_init(&r->adopted_by_gen, &r->operations, offsetof(struct operation, by_gen),
                            r->operations.capacity) &&
            hash_index_init(&r->sessions_by_number, &r->sessions,
@@ -129,7 +127,7 @@ struct registry *registry_new(const struct registry_config *config,
     r->rights_version = 1;
     struct sizes n = sizes_of(&r->limits);
     if (!tables_init(r, n) || !indexes_init(r) || !heaps_init(r, n) ||
-        !plain_init(r, n.operations)) {
+        !plain_init(r, n.operations, r->keys.capacity)) {
         registry_free(r);
         return NULL;
     }
@@ -146,9 +144,9 @@ void registry_free(struct registry *r)
                             &r->links,     &r->labels,   &r->label_uses, &r->bulks,  &r->drains,
                             &r->recovered, &r->held};
     struct hash_index *indexes[] = {
-        &r->spaces_by_name,   &r->keys_by_name,        &r->adopted_by_gen, &r->sessions_by_number,
-        &r->remembered_by_id, &r->links_by_address,    &r->labels_by_name, &r->bulks_by_target,
-        &r->recovered_by_gen, &r->operations_by_parent};
+        &r->spaces_by_name,   &r->adopted_by_gen,   &r->sessions_by_number,
+        &r->remembered_by_id, &r->links_by_address, &r->labels_by_name,
+        &r->bulks_by_target,  &r->recovered_by_gen, &r->operations_by_parent};
     for (size_t i = 0; i < sizeof slabs / sizeof slabs[0]; i++) {
         slab_fini(slabs[i]);
     }
@@ -195,16 +193,16 @@ static void fire(struct registry *r, struct timer *timer, uint64_t now_ms)
     }
 }
 
-static void timers_expire(struct registry *r, uint64_t now_ms, uint32_t *budget)
+static void timers_expire(struct registry *r, uint32_t *budget)
 {
     while (*budget > 0) {
         struct timer *timer = timer_heap_first(&r->timers);
-        if (timer == NULL || timer->deadline > now_ms) {
+        if (timer == NULL || timer->deadline > r->due_ms) {
             return;
         }
         (*budget)--;
         timer_heap_clear(&r->timers, timer);
-        fire(r, timer, now_ms);
+        fire(r, timer, r->due_ms);
     }
 }
 
@@ -229,32 +227,35 @@ uint64_t registry_next_ms(const struct registry *r)
     return r->recovery_end_ms != 0 && r->recovery_end_ms < next ? r->recovery_end_ms : next;
 }
 
-/* Work that may be long has half of what is left, so that none of it starves the next. */
+/* Each has half of what is left, and one step in any case, so that none of them starves another. */
 static void share(struct registry *r, uint32_t *budget,
                   void (*step)(struct registry *r, uint32_t *budget))
 {
-    uint32_t part = (*budget + 1) / 2;
+    uint32_t part = *budget > 2 ? (*budget + 1) / 2 : 1;
     uint32_t left = part;
     step(r, &left);
-    *budget -= part - left;
+    uint32_t used = part - left;
+    *budget -= used < *budget ? used : *budget;
 }
 
 bool registry_advance(struct registry *r, uint64_t now_ms, uint32_t budget)
 {
+    uint32_t answers = SETTLE_BUDGET;
     note_time(r, now_ms);
-    parked_settle(r, &budget);
-    polls_answer(r, &budget);
-    watchers_answer(r, &budget);
+    r->due_ms = now_ms;
+    parked_settle(r, &answers);
+    polls_answer(r, &answers);
+    watchers_answer(r, &answers);
     recovery_expire(r, now_ms);
-    timers_expire(r, now_ms, &budget);
-    plain_expire(r, now_ms, &budget);
-    memory_expire(r, now_ms, &budget);
+    share(r, &budget, timers_expire);
+    share(r, &budget, plain_expire);
+    share(r, &budget, memory_expire);
     if (!journal_is_behind(r)) { /* else each step would add to what it has to write */
         share(r, &budget, sessions_bury);
         share(r, &budget, tree_step);
         share(r, &budget, bulks_step);
     }
-    drains_answer(r, &budget);
+    drains_answer(r, &answers);
     plain_compact(r, MOVES_OF_SWEEP);
     return registry_next_ms(r) <= now_ms;
 }

@@ -166,8 +166,8 @@ void registry_rights_changed(struct registry *registry);
  * given last where bulk work is waiting. */
 uint64_t registry_next_ms(const struct registry *registry);
 
-/* Does what is due at now_ms, at most `budget` steps of work (an expiry, a step of a dying session,
- * ...). True where more is left to do now. */
+/* Does what is due at now_ms: answers those who wait, and at most `budget` steps of other work (an expiry, a
+ * step of a dying session, ...), but one of each kind that has any. True where more is left to do now. */
 MUST_CHECK bool registry_advance(struct registry *registry, uint64_t now_ms, uint32_t budget);
 
 /* ---- the end ---- */

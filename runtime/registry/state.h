@@ -27,13 +27,13 @@ struct registry {
     uint64_t counter_next;
     uint64_t gen_newest;
     uint64_t now_ms;
+    uint64_t due_ms; /* the time of the advance that goes on */
     bool shut_down;
 
     struct slab spaces, keys, operations, causes, notices, armed, sessions, remembered, parked,
         ties, links, labels, label_uses, bulks, drains, recovered, held;
-    struct hash_index spaces_by_name, keys_by_name, adopted_by_gen, sessions_by_number,
-        remembered_by_id, links_by_address, labels_by_name, recovered_by_gen, operations_by_parent,
-        bulks_by_target;
+    struct hash_index spaces_by_name, adopted_by_gen, sessions_by_number, remembered_by_id,
+        links_by_address, labels_by_name, recovered_by_gen, operations_by_parent, bulks_by_target;
     struct byte_heap bytes;       /* keys and meta */
     struct byte_heap cause_bytes; /* sized so that no cancel is refused for its text */
     struct byte_heap reply_bytes;
@@ -42,7 +42,7 @@ struct registry {
     struct timer_heap timers;
 
     struct packed plain; /* of struct plain */
-    struct line_map plain_by_key;
+    struct line_map by_key;
     struct radix_tree
         by_number; /* every gen of this start, less gen_first; PLAIN_BIT: a plain one */
     struct wheel plain_timers;
@@ -209,7 +209,6 @@ uint64_t key_hash_in(uint32_t space, uint64_t hash); /* of the name alone */
 struct bytes key_name(const struct registry *r, uint32_t key);
 uint32_t key_find(struct registry *r, uint32_t space,
                   struct bytes name); /* plain operations of it become whole ones */
-bool key_is_whole(const struct registry *r, uint32_t space, struct bytes name, uint64_t hash);
 uint32_t key_look(const struct registry *r, uint32_t space, struct bytes name); /* they do not */
 uint32_t key_make(struct registry *r, struct bytes space, struct bytes name); /* room was checked */
 uint32_t key_make_in(struct registry *r, uint32_t space,
@@ -233,9 +232,19 @@ static inline struct plain *plain_at(const struct registry *r, uint32_t index)
 {
     return packed_at(&r->plain, index);
 }
+/* The record that an id of by_key names, to be prefetched. (A function that did nothing but that would be
+ * taken for one without effect, and left out.) */
+static inline const void *by_key_record(const struct registry *r, uint32_t id)
+{
+    return (id & WHOLE_BIT) != 0 ? slab_at(&r->keys, id & ~WHOLE_BIT) : packed_at(&r->plain, id);
+}
 static inline uint64_t plain_number(const struct plain *plain)
 {
     return (uint64_t) plain->number_high << 32 | plain->number_low;
+}
+static inline enum outcome plain_outcome(const struct plain *plain)
+{
+    return (enum outcome)(plain->flags >> PLAIN_OUTCOME_SHIFT);
 }
 static inline bool plain_is_live(const struct plain *plain)
 {
@@ -246,7 +255,7 @@ static inline uint32_t session_operations(const struct registry *r, uint32_t ses
 {
     return session_at(r, session)->operations.count + session_at(r, session)->plain.count;
 }
-MUST_CHECK bool plain_init(struct registry *r, uint32_t capacity);
+MUST_CHECK bool plain_init(struct registry *r, uint32_t capacity, uint32_t keys_max);
 void plain_fini(struct registry *r);
 struct bytes plain_name(const struct registry *r, const struct plain *plain);
 uint32_t plain_space(const struct registry *r, const struct plain *plain);
@@ -263,7 +272,8 @@ void plain_unmake(struct registry *r, uint32_t index, uint64_t hash);
 void plain_made(struct registry *r, uint32_t index);
 void plain_touch(struct registry *r, uint32_t index, uint32_t ttl_ms);
 void plain_end(struct registry *r, uint32_t index, enum outcome outcome);
-void plain_forget(struct registry *r, uint32_t index); /* an ended one, out of the memory */
+void plain_forget(struct registry *r, uint32_t index);      /* an ended one, out of the memory */
+void plain_fetch(const struct registry *r, uint32_t index); /* what plain_forget() will touch */
 void plain_compact(struct registry *r, uint32_t moves_max);
 struct operation_info plain_describe(const struct registry *r, uint32_t index);
 /* Two steps of a promotion: out of its owner's chain and the wheel; and out of the key's table, with the
@@ -273,7 +283,7 @@ void plain_leave_key(struct registry *r, uint32_t index, uint32_t space, uint64_
 uint32_t plain_promote(struct registry *r, uint32_t index); /* a whole operation's index */
 void plain_promote_key(struct registry *r, uint32_t space, struct bytes key); /* all it has */
 void plain_lose_owner(struct registry *r, uint32_t index);
-void plain_expire(struct registry *r, uint64_t now_ms, uint32_t *budget);
+void plain_expire(struct registry *r, uint32_t *budget);
 /* What the op will answer; UNSET: it is not for plain operations. Then it is applied, or, where the answer
  * has no room, a STORED one is undone by plain_unmake(). */
 enum answer plain_plan(struct registry *r, const struct plain_op *op, struct plain_answer *answer);
@@ -344,7 +354,7 @@ void memory_moved(struct registry *r, uint32_t id); /* the record is at this pla
 void memory_dropped_early(struct registry *r,
                           uint64_t over_ms); /* it would have been kept so long */
 void check_memory(const struct registry *r);
-void memory_expire(struct registry *r, uint64_t now_ms, uint32_t *budget);
+void memory_expire(struct registry *r, uint32_t *budget);
 uint64_t memory_next_ms(const struct registry *r);
 
 /* armed.c */

@@ -134,7 +134,7 @@ static void add_now(struct rows *rows)
     add(rows, "operations_plain", r->plain.count);
     add(rows, "plain_bytes", plain_bytes(r));
     add(rows, "plain_moves", r->plain.moves);
-    add(rows, "key_lines_most", r->plain_by_key.lines_most);
+    add(rows, "key_lines_most", r->by_key.lines_most);
     add(rows, "namespaces", r->spaces.count);
     add(rows, "bytes", r->bytes.bytes);
     add(rows, "sessions", r->sessions.count);

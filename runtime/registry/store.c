@@ -7,7 +7,7 @@ const char *store_full(struct request *q, const struct op *op, uint32_t key)
     struct registry *r = q->r;
     if (r->operations_counted >= r->limits.operations ||
         r->operations.count + r->plain.count >= r->operations.capacity ||
-        !radix_tree_reserve(&r->by_number)) {
+        !radix_tree_reserve(&r->by_number) || !line_map_reserve(&r->by_key)) {
         return "operations";
     }
     struct space_limits limits = space_limits_of(r, q->space, q->space_name);

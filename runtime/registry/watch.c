@@ -240,7 +240,7 @@ void watch_note_plain(struct registry *r, uint32_t index)
                              .key = plain_name(r, plain),
                              .gen = r->gen_first + plain_number(plain),
                              .state = plain_is_live(plain) ? STATE_LIVE : STATE_ENDED,
-                             .outcome = (enum outcome)(plain->flags >> PLAIN_OUTCOME_SHIFT)});
+                             .outcome = plain_outcome(plain)});
 }
 
 /* ---- answers ---- */

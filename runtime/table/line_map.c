@@ -25,6 +25,8 @@
 #define RETRY_AFTER UINT32_C(64)
 /* Overflow lines that one remove may move. */
 #define LINES_MOVED_MAX 2
+/* Overflow lines that an insert takes at most: of a split its two buckets, and its own. */
+#define LINES_OF_INSERT 8
 #define CHUNK_BYTES_MAX ((size_t) 1048576)
 
 static struct line *head_at(const struct line_map *map, uint32_t bucket)
@@ -286,6 +288,11 @@ void line_map_fini(struct line_map *map)
     region_fini(&map->lines);
     packed_fini(&map->overflows);
     *map = (struct line_map){0};
+}
+
+bool line_map_reserve(struct line_map *map)
+{
+    return map->count < map->capacity && packed_reserve(&map->overflows, LINES_OF_INSERT);
 }
 
 bool line_map_insert(struct line_map *map, uint64_t hash, uint32_t id)

@@ -66,6 +66,9 @@ void line_map_fini(struct line_map *map);
  * as many ids as its capacity: nothing is changed. */
 MUST_CHECK bool line_map_insert(struct line_map *map, uint64_t hash, uint32_t id);
 
+/* Sees to it that the next insert cannot fail: false at the capacity, or where memory cannot be had. */
+MUST_CHECK bool line_map_reserve(struct line_map *map);
+
 /* Takes out an id that is in the map under this hash. */
 void line_map_remove(struct line_map *map, uint64_t hash, uint32_t id);
 

@@ -11,6 +11,11 @@ static uint64_t *generation_at(const struct actor_loop *loop, uint32_t slot)
     return (uint64_t *) loop->generations.base + slot;
 }
 
+static struct actor **living_at(const struct actor_loop *loop, uint32_t slot)
+{
+    return (struct actor **) loop->living.base + slot;
+}
+
 static struct actor *slot_at(const struct actor_loop *loop, uint32_t slot)
 {
     return slab_at(&loop->slots, slot);
@@ -25,17 +30,18 @@ enum status actor_spawn(struct actor_loop *loop, const struct actor_class *class
         return STATUS_DEAD;
     }
     struct actor_system *system = loop->system;
-    if (!system_take(&system->actors_count, system->options.actors_max)) {
+    if (!system_take(&system->actors_count, 1, system->options.actors_max)) {
         return STATUS_FULL;
     }
     uint32_t slot = slab_take(&loop->slots);
     if (slot == 0) {
-        system_give(&system->actors_count); /* Retired slots count too. */
+        system_give(&system->actors_count, 1); /* Retired slots count too. */
         return STATUS_FULL;
     }
     struct actor *actor = slot_at(loop, slot);
     *actor = (struct actor){.loop = loop, .class = class, .state = state};
     actor->address = address_of(loop->index, slot, ++*generation_at(loop, slot));
+    *living_at(loop, slot) = actor;
     list_init(&actor->timers);
     list_init(&actor->promises);
     list_init(&actor->watchers);
@@ -83,11 +89,11 @@ static void actor_end(struct actor *actor)
     list_remove(&actor->of_sweep);
     list_remove(&actor->of_loop);
     (void) atomic_fetch_sub_explicit(&loop->stats.actors, 1, memory_order_relaxed);
-    system_give(&loop->system->actors_count);
+    system_give(&loop->system->actors_count, 1);
     slot_give(loop, actor->address);
 }
 
-void loop_reap(struct actor_loop *loop)
+void loop_reap_dying(struct actor_loop *loop)
 {
     /* Until none is left: an on_stop may end a neighbour. */
     loop->handling = true;
@@ -96,7 +102,6 @@ void loop_reap(struct actor_loop *loop)
         list_remove(link);
         actor_end(LIST_OWNER(link, struct actor, of_dying));
     }
-    loop->handling = false;
 }
 
 void actor_exit(struct actor *self)
@@ -107,20 +112,11 @@ void actor_exit(struct actor *self)
         return;
     }
     self->exiting = true;
+    *living_at(loop, address_slot(self->address)) = NULL;
     list_append(&loop->dying, &self->of_dying);
     if (!loop->handling) {
         loop_reap(loop);
     }
-}
-
-struct actor *loop_actor(const struct actor_loop *loop, uint64_t address)
-{
-    uint32_t slot = address_slot(address);
-    if (address_loop(address) != loop->index || !slab_is_live(&loop->slots, slot)) {
-        return NULL;
-    }
-    struct actor *actor = slot_at(loop, slot);
-    return actor->address == address && !actor->exiting ? actor : NULL;
 }
 
 void *actor_neighbour(const struct actor *self, uint64_t address, const struct actor_class *class)

@@ -10,9 +10,16 @@
  * actor is still there is looked up by its own loop, at delivery. A message that finds nobody is
  * bounced: released on that loop, and its ask ends DEAD.
  *
+ * Two ways lead to an actor, and the address alone decides: from within a turn of its own loop a
+ * message goes into the loop's run queue, which costs no atomic; from anywhere else into the loop's
+ * mailbox. Each turn begins by moving a batch of the mailbox behind what is in the run queue, and
+ * delivers from there: what was there first comes first, and neither holds the other one up.
+ *
  * Order: messages from one sender to one receiver arrive in the order of sending, nothing more.
- * Bounds: a loop's mailbox holds `mailbox_max` messages (a batch that the loop has in hand not
- * counted); one more is refused with STATUS_FULL.
+ * Bounds: `mailbox_max` messages may wait in a loop's mailbox (a batch that the loop has in hand not
+ * counted), and as many again of those that its own actors tell each other; one more is refused with
+ * STATUS_FULL. So senders outside cannot take the room of those on the loop, nor the other way
+ * round.
  * Messages marked `control` are never refused: each is embedded once in a sender that is itself
  * bounded.
  *
@@ -41,10 +48,15 @@ struct actor;
 struct actor_options {
     const struct clock *clock; /* NULL: clock_system */
     uint32_t actors_max;       /* actors at once, on all loops */
-    uint32_t mailbox_max;      /* messages waiting on one loop, control messages not counted */
+    uint32_t mailbox_max;      /* messages waiting on one loop, control messages not counted; and as
+                                  many that its own actors told each other */
     uint32_t timers_max; /* actor timers set on one loop; more is an ASSERT. 0: two an actor */
-    uint32_t asks_max;   /* asks unanswered at once. 0: ACTOR_ASKS_MAX */
+    uint32_t asks_max;   /* asks unanswered at once. 0: ACTOR_ASKS_MAX. Where it is
+                            ACTOR_ASKS_STOCK_PART or more, each loop that asks keeps the right to up
+                            to three of so many for itself */
     uint32_t spin_us;    /* how long an idle loop spins before it sleeps; 0: not at all */
+    uint32_t source_spin_us; /* how long one with sources (source.h) looks at them before it sleeps,
+                              * where that has paid of late; 0: not at all */
 };
 
 /* NULL where memory cannot be had. */
@@ -142,8 +154,9 @@ struct ask {
     _Atomic(struct promise *) promise;
 };
 
-/* Sends `message` and waits for one answer, `timeout_ms` at most (counted from now, looked at on
- * the target's loop, so a target that hangs delays the end; UINT64_MAX: no limit). STATUS_FULL
+/* Sends `message` and waits for one answer, `timeout_ms` at most (counted from now, within a turn
+ * from its actor_now_ns(), as an actor's timers are; looked at on the target's loop, so a target
+ * that hangs delays the end; UINT64_MAX: no limit). STATUS_FULL
  * (mailbox or asks_max), STATUS_DEAD and STATUS_NO_MEMORY: not sent, done is not called. An ask
  * that ended is still delivered: it is a message like any other, and its answer is released. */
 MUST_CHECK enum status actor_ask(struct actor_system *system, uint64_t to, struct message *message,
@@ -219,7 +232,7 @@ void actor_timer_clear(struct actor *self, struct actor_timer *timer);
 /* ---- seen from outside ---- */
 
 struct actor_stats {
-    uint64_t messages_delivered;
+    uint64_t messages_delivered; /* and calls of sources: see source.h */
     uint64_t messages_refused;
     uint64_t messages_bounced;
     uint64_t sleeps;

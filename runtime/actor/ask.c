@@ -25,12 +25,12 @@ enum status actor_ask(struct actor_system *system, uint64_t to, struct message *
 
 void actor_ask_cancel(struct ask *ask)
 {
-    /* See promise_end(): with the share in hand the promise stays, whoever ends the ask. */
+    /* See promise_win(): with the share in hand the promise stays, whoever ends the ask. */
     struct promise *promise = atomic_exchange_explicit(&ask->promise, NULL, memory_order_acq_rel);
     if (promise == NULL) {
         return;
     }
-    promise_end(promise, ASK_CANCELLED, NULL);
+    promise_end(promise, ASK_CANCELLED);
     promise_drop(promise);
 }
 
@@ -72,7 +72,7 @@ static enum status waiter_wait(struct ask_waiter *waiter, uint64_t timeout_ms)
 enum status actor_ask_wait(struct actor_system *system, uint64_t to, struct message *message,
                            uint64_t timeout_ms, struct message **reply_out)
 {
-    ASSERT(!loop_is_caller_in(system));
+    ASSERT(loop_of_caller(system) == NULL);
     struct ask_waiter waiter = {.ask = {.done = waiter_done}};
     if (!wake_init(&waiter.wake)) {
         return STATUS_NO_MEMORY;

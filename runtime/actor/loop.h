@@ -2,8 +2,8 @@
 /* The inside of a loop and of an actor: for the files of this layer alone; everybody else uses
  * actor.h.
  *
- * A turn: the clock is read, one batch is popped and delivered, the timers that are due fire, the
- * sweeps run. No handler runs inside another one. An actor that exits during a handler is taken
+ * A turn: the clock is read, one batch is popped behind what the run queue holds, one batch of that
+ * is delivered, the timers that are due fire, the sweeps run. No handler runs inside another one. An actor that exits during a handler is taken
  * apart right after it, so nobody's `self` goes away under him.
  *
  * The guard: `inside` names the thread that is in a turn, and a second one is an ASSERT; `owner`
@@ -13,7 +13,12 @@
 #define CANCELD_ACTOR_LOOP_H
 
 #include "actor/actor.h"
+#include "actor/address.h"
 #include "actor/mailbox.h"
+#include "actor/message_returns.h"
+#include "actor/promise_stock.h"
+#include "actor/run_queue.h"
+#include "actor/source_set.h"
 #include "base/limits.h"
 #include "base/slab.h"
 
@@ -42,6 +47,7 @@ struct actor {
 struct loop_stats {
     _Atomic(uint64_t) delivered;
     _Atomic(uint64_t) bounced;
+    _Atomic(uint64_t) refused; /* tells on the loop itself; the mailbox counts the others */
     _Atomic(uint64_t) sleeps;
     _Atomic(uint64_t) wakes;
     _Atomic(uint32_t) actors;
@@ -74,12 +80,22 @@ struct actor_loop {
     uint64_t sweep_at_ns; /* the earliest time at which an actor wants its sweep */
     bool handling;        /* a handler runs */
     bool ending;          /* the stop message came, or stop_now */
+    bool closed;          /* nothing gets into the run queue any more */
     bool fence_sent;
     uint32_t timers_count; /* actor timers that are set */
     uint32_t slots_retired;
     struct slab slots;         /* of struct actor */
     struct region generations; /* of uint64_t: each slot's, for the slab clears its records */
+    struct region living;      /* of struct actor *: each slot's, NULL where it is not there */
+    uint32_t slots_end;        /* slots that the two regions have room for */
+    struct run_queue run_queue;
+    struct source_set sources;
+    struct promise_stock stock;
+    struct message_returns returns;
     struct timer_heap timers;
+    /* Deadlines of asks that came in the order of their deadlines, as they do where timeouts are
+     * alike; the others stand in `timers`. */
+    struct list_link due;
     struct list_link actors; /* in the order of their spawning */
     struct list_link sweeping;
     struct list_link *sweep_next; /* where the present pass goes on: moved by an exit */
@@ -105,14 +121,40 @@ void loop_sleep(struct actor_loop *loop);
 void loop_enter(struct actor_loop *loop);
 void loop_leave(struct actor_loop *loop);
 
-/* Whether the caller is inside a turn of any loop of the system. */
-bool loop_is_caller_in(const struct actor_system *system);
+/* The loop in whose turn the calling thread is, NULL for none. Its address names the thread. */
+extern _Thread_local struct actor_loop *loop_here;
+
+static inline uintptr_t loop_thread_id(void)
+{
+    return (uintptr_t) &loop_here;
+}
+
+/* The loop of this system in whose turn the caller is, NULL where it is in none. */
+static inline struct actor_loop *loop_of_caller(const struct actor_system *system)
+{
+    return loop_here != NULL && loop_here->system == system ? loop_here : NULL;
+}
 
 /* Whether the caller is the loop's thread, or nobody has run the loop yet. */
-bool loop_is_here(const struct actor_loop *loop);
+static inline bool loop_is_here(const struct actor_loop *loop)
+{
+    if (loop_here == loop) {
+        return true;
+    }
+    /* Relaxed: it orders nothing. A thread always reads what it wrote itself, and whatever another
+     * one reads here is not that other one's name. */
+    uintptr_t owner = atomic_load_explicit(&loop->owner, memory_order_relaxed);
+    return owner == 0 || owner == loop_thread_id();
+}
 
 /* Whether the caller is inside a turn of this very loop. */
-bool loop_is_inside(const struct actor_loop *loop);
+static inline bool loop_is_inside(const struct actor_loop *loop)
+{
+    return loop_here == loop;
+}
+
+/* From within a turn of the loop, to one of its own actors: into the run queue. */
+MUST_CHECK enum status loop_tell(struct actor_loop *loop, struct message *message);
 
 /* Releases a message that finds nobody; its ask ends DEAD. */
 void loop_bounce(struct actor_loop *loop, struct message *message);
@@ -124,10 +166,27 @@ void loop_free(struct actor_loop *loop);
 /* ---- actor.c ---- */
 
 /* The actor that an address names, NULL where it is gone or going. The loop's thread. */
-struct actor *loop_actor(const struct actor_loop *loop, uint64_t address);
+static inline struct actor *loop_actor(const struct actor_loop *loop, uint64_t address)
+{
+    uint32_t slot = address_slot(address);
+    if (address_loop(address) != loop->index || slot >= loop->slots_end) {
+        return NULL;
+    }
+    struct actor *actor = ((struct actor *const *) loop->living.base)[slot];
+    return actor != NULL && actor->address == address ? actor : NULL;
+}
 
-/* Takes the actors apart that exited, now that no handler runs. */
-void loop_reap(struct actor_loop *loop);
+/* Takes the actors apart that exited. */
+void loop_reap_dying(struct actor_loop *loop);
+
+/* After each handler: no one runs any more. */
+static inline void loop_reap(struct actor_loop *loop)
+{
+    if (list_first(&loop->dying) != NULL) {
+        loop_reap_dying(loop);
+    }
+    loop->handling = false;
+}
 
 /* ---- monitor.c ---- */
 

@@ -14,6 +14,7 @@
 
 static void loop_init_lists(struct actor_loop *loop)
 {
+    list_init(&loop->due);
     list_init(&loop->actors);
     list_init(&loop->sweeping);
     list_init(&loop->dying);
@@ -29,7 +30,10 @@ static bool loop_init_tables(struct actor_loop *loop, const struct actor_options
     }
     size_t slots_max = (size_t) loop->slots.chunks_count * loop->slots.chunk_records;
     ASSERT(slots_max <= ACTOR_SLOTS_MAX);
+    loop->slots_end = (uint32_t) slots_max;
+    promise_stock_init(&loop->stock, options->asks_max);
     return region_init(&loop->generations, slots_max * sizeof(uint64_t)) &&
+           region_init(&loop->living, slots_max * sizeof(struct actor *)) &&
            timer_heap_init(&loop->timers, options->timers_max + options->asks_max);
 }
 
@@ -37,6 +41,7 @@ static bool loop_init_tables(struct actor_loop *loop, const struct actor_options
 static void loop_fini_tables(struct actor_loop *loop)
 {
     timer_heap_fini(&loop->timers);
+    region_fini(&loop->living);
     region_fini(&loop->generations);
     slab_fini(&loop->slots);
 }
@@ -77,6 +82,7 @@ struct actor_loop *actor_loop_new(struct actor_system *system, const char *name)
     loop->system = system;
     loop->clock = system->options.clock;
     loop->spin_us = system->options.spin_us;
+    loop->sources.spin_us = system->options.source_spin_us;
     loop->timers_max = system->options.timers_max;
     loop->name = name;
     loop->index = index;
@@ -97,15 +103,21 @@ struct actor_loop *actor_loop_new(struct actor_system *system, const char *name)
 void loop_free(struct actor_loop *loop)
 {
     ASSERT(loop->stopped);
+    promise_stock_fini(loop);
     mailbox_fini(&loop->mailbox);
+    source_set_fini(loop);
     wake_fini(&loop->started_wake);
     loop_fini_tables(loop);
     free(loop);
 }
 
-/* What the mailbox still holds when nobody is left to read it. */
+/* What is in hand and in the mailbox when nobody is left to read it. */
 static void bounce_all(struct actor_loop *loop)
 {
+    struct message *message;
+    while ((message = run_queue_take(&loop->run_queue)) != NULL) {
+        loop_bounce(loop, message);
+    }
     while (!mailbox_is_empty(&loop->mailbox)) {
         uint32_t count = mailbox_pop(&loop->mailbox, loop->batch, ACTOR_BATCH_MAX);
         for (uint32_t i = 0; i < count; i++) {
@@ -122,12 +134,14 @@ static void loop_end(struct actor_loop *loop)
     loop_enter(loop);
     /* First: what actors tell each other in their on_stop is refused, so this comes to an end. */
     mailbox_close(&loop->mailbox);
+    loop->closed = true;
     for (struct list_link *link = list_last(&loop->actors); link != NULL;
          link = list_last(&loop->actors)) {
         actor_exit(LIST_OWNER(link, struct actor, of_loop));
     }
     bounce_all(loop);
     ASSERT(loop->timers.count == 0 && loop->timers_count == 0);
+    ASSERT(run_queue_is_empty(&loop->run_queue) && list_first(&loop->due) == NULL);
     ASSERT(loop->slots.count == loop->slots_retired);
     ASSERT(list_first(&loop->downs) == NULL && list_first(&loop->downs_fenced) == NULL);
     loop_leave(loop);
@@ -136,7 +150,7 @@ static void loop_end(struct actor_loop *loop)
 static void loop_run(struct actor_loop *loop)
 {
     while (!loop->ending) {
-        if (!loop_turn(loop, ACTOR_BATCH_MAX)) {
+        if (!loop_turn(loop, ACTOR_BATCH_MAX) && !loop->ending) {
             loop_sleep(loop);
         }
     }

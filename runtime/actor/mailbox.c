@@ -16,6 +16,9 @@
  * threads agree on, and what a message holds is handed over by the queue's own links. */
 #include "actor/mailbox.h"
 
+#include <errno.h>
+#include <unistd.h>
+
 #define ORDINARY_ONE UINT64_C(1)
 #define ORDINARY_MASK UINT64_C(0xffffffff)
 #define CONTROL_ONE (UINT64_C(1) << 32)
@@ -26,7 +29,8 @@
 bool mailbox_init(struct mailbox *mailbox, uint32_t messages_max)
 {
     ASSERT(messages_max > 0);
-    *mailbox = (struct mailbox){.messages_max = messages_max, .oldest = &mailbox->stub};
+    *mailbox =
+        (struct mailbox){.messages_max = messages_max, .oldest = &mailbox->stub, .alarm_fd = -1};
     atomic_init(&mailbox->newest, &mailbox->stub);
     return wake_init(&mailbox->wake);
 }
@@ -50,12 +54,26 @@ static void link_newest(struct mailbox *mailbox, struct message *message)
     atomic_store_explicit(&before->next, message, memory_order_release);
 }
 
+static void ring(int alarm_fd)
+{
+    const uint64_t once = 1;
+    /* Never full: 2^64 - 2 rings fit. */
+    ssize_t written = write(alarm_fd, &once, sizeof once);
+    ASSERT(written == (ssize_t) sizeof once);
+}
+
 static void wake_receiver(struct mailbox *mailbox)
 {
     /* Of the senders that saw it asleep, the one that clears the bit wakes it. That the message is
      * linked before the signal is the doing of the mutex in it. */
-    uint64_t before = atomic_fetch_and_explicit(&mailbox->state, ~ASLEEP, memory_order_relaxed);
-    if ((before & ASLEEP) != 0) {
+    /* Acquire, against the release in mailbox_doze(): alarm_fd is there. */
+    uint64_t before = atomic_fetch_and_explicit(&mailbox->state, ~ASLEEP, memory_order_acquire);
+    if ((before & ASLEEP) == 0) {
+        return;
+    }
+    if (mailbox->alarm_fd >= 0) {
+        ring(mailbox->alarm_fd);
+    } else {
         wake_signal(&mailbox->wake);
     }
 }
@@ -136,19 +154,35 @@ uint32_t mailbox_pop(struct mailbox *mailbox, struct message **messages, uint32_
     return count;
 }
 
-enum mailbox_sleep mailbox_sleep(struct mailbox *mailbox, uint64_t timeout_ns)
+void mailbox_set_alarm(struct mailbox *mailbox, int alarm_fd)
+{
+    mailbox->alarm_fd = alarm_fd;
+}
+
+bool mailbox_doze(struct mailbox *mailbox)
 {
     /* From zero alone: a sender that counted itself in before makes this fail, one that comes after
      * sees the bit and wakes us. So no message is slept through. */
     uint64_t idle = 0;
-    if (!atomic_compare_exchange_strong_explicit(&mailbox->state, &idle, ASLEEP,
-                                                 memory_order_relaxed, memory_order_relaxed)) {
+    /* Release, against the acquire in wake_receiver(). */
+    return atomic_compare_exchange_strong_explicit(&mailbox->state, &idle, ASLEEP,
+                                                   memory_order_release, memory_order_relaxed);
+}
+
+/* A sender that cleared the bit just before still signals, and the next sleep ends at once for
+ * nothing. */
+void mailbox_rouse(struct mailbox *mailbox)
+{
+    (void) atomic_fetch_and_explicit(&mailbox->state, ~ASLEEP, memory_order_relaxed);
+}
+
+enum mailbox_sleep mailbox_sleep(struct mailbox *mailbox, uint64_t timeout_ns)
+{
+    if (!mailbox_doze(mailbox)) {
         return MAILBOX_NOT_EMPTY;
     }
     bool woken = wake_wait(&mailbox->wake, timeout_ns);
-    /* Where the time ran out. A sender that cleared the bit just before still signals, and the next
-     * sleep ends at once for nothing. */
-    (void) atomic_fetch_and_explicit(&mailbox->state, ~ASLEEP, memory_order_relaxed);
+    mailbox_rouse(mailbox);
     return woken ? MAILBOX_WOKEN : MAILBOX_TIMED_OUT;
 }
 

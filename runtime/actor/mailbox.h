@@ -28,12 +28,14 @@ struct mailbox {
         MAILBOX_LINE_BYTES) _Atomic(struct message *) newest; /* where the next one is linked on */
     _Atomic(uint64_t) state; /* counts, closed, asleep: see mailbox.c */
     _Atomic(uint64_t) refused;
-    struct wake wake;
+    /* Fixed. Here, for each sender looks at it. */
+    uint32_t messages_max;
+    /* Only around a sleep. */
+    _Alignas(MAILBOX_LINE_BYTES) struct wake wake;
+    int alarm_fd; /* an eventfd to be rung instead of `wake`; -1: none. The receiver's, while awake */
     /* The receiver alone. */
     _Alignas(MAILBOX_LINE_BYTES) struct message *oldest;
     struct message stub; /* stands in the queue when no message does */
-    /* Fixed. */
-    uint32_t messages_max;
 };
 
 /* In place; the struct must be aligned as its type says. False where the system has no room. */
@@ -54,6 +56,12 @@ uint32_t mailbox_pop(struct mailbox *mailbox, struct message **messages, uint32_
 /* Sleeps until a message comes, `timeout_ns` at most (TIME_NEVER: for good), unless one is there or
  * under way already. May wake for nothing. */
 enum mailbox_sleep mailbox_sleep(struct mailbox *mailbox, uint64_t timeout_ns);
+
+/* The same for a receiver that sleeps elsewhere: from mailbox_doze(), which is false where a message
+ * is there or under way, until mailbox_rouse() a sender rings the alarm of mailbox_set_alarm(), once. */
+void mailbox_set_alarm(struct mailbox *mailbox, int alarm_fd);
+MUST_CHECK bool mailbox_doze(struct mailbox *mailbox);
+void mailbox_rouse(struct mailbox *mailbox);
 
 /* From now on pushes are STATUS_DEAD. The receiver pops until mailbox_is_empty(). */
 void mailbox_close(struct mailbox *mailbox);

@@ -32,10 +32,11 @@ struct promise;
 
 struct message {
     uint64_t to;
-    _Atomic(struct message *) next; /* the mailbox's */
+    _Atomic(struct message *) next; /* the mailbox's, later the run queue's */
     uint32_t kind;
     bool control; /* never refused for want of room: for those embedded once in their sender */
-    bool queued;  /* stands in a mailbox: sending it again is an ASSERT. The runtime's */
+    bool queued;  /* waits for its delivery: sending it again is an ASSERT. The runtime's */
+    bool told;    /* waits in the run queue of its sender's own loop. The runtime's */
     struct promise *promise; /* an ask's, until actor_defer() takes it; NULL for a plain tell */
     void (*release)(struct message *message); /* gives the memory back; NULL: nothing to do */
 };

@@ -1,38 +1,60 @@
 /* SPDX-License-Identifier: MIT */
 #include "actor/promise.h"
 
-#include "actor/loop.h"
 #include "actor/system.h"
 
 #include <stdlib.h>
 
+static enum status promise_take(struct actor_system *system, struct actor_loop *home,
+                                struct promise **promise_out)
+{
+    if (home != NULL) {
+        bool full;
+        *promise_out = promise_stock_take(home, &full);
+        return *promise_out != NULL ? STATUS_OK : full ? STATUS_FULL : STATUS_NO_MEMORY;
+    }
+    if (!system_take(&system->asks_count, 1, system->options.asks_max)) {
+        return STATUS_FULL;
+    }
+    *promise_out = calloc(1, sizeof **promise_out);
+    if (*promise_out == NULL) {
+        system_give(&system->asks_count, 1);
+        return STATUS_NO_MEMORY;
+    }
+    return STATUS_OK;
+}
+
 enum status promise_new(struct actor_system *system, struct ask *ask, uint64_t timeout_ms,
                         struct promise **promise_out)
 {
-    if (!system_take(&system->asks_count, system->options.asks_max)) {
-        return STATUS_FULL;
+    struct actor_loop *here = loop_of_caller(system);
+    struct actor_loop *home = here != NULL && here->stock.chunk > 0 ? here : NULL;
+    enum status status = promise_take(system, home, promise_out);
+    if (status != STATUS_OK) {
+        return status;
     }
-    struct promise *promise = calloc(1, sizeof *promise);
-    if (promise == NULL) {
-        system_give(&system->asks_count);
-        return STATUS_NO_MEMORY;
-    }
-    *promise = (struct promise){.system = system, .ask = ask, .deadline_ns = TIME_NEVER};
+    struct promise *promise = *promise_out;
+    *promise =
+        (struct promise){.system = system, .home = home, .ask = ask, .deadline_ns = TIME_NEVER};
     atomic_init(&promise->shares, 2);
     if (timeout_ms <= UINT64_MAX / NS_PER_MS) {
-        promise->deadline_ns =
-            time_after(clock_now_ns(system->options.clock), timeout_ms * NS_PER_MS);
+        /* In a turn the time is the turn's: a clock read costs more than the rest of an ask. */
+        uint64_t now_ns = here != NULL ? here->now_ns : clock_now_ns(system->options.clock);
+        promise->deadline_ns = time_after(now_ns, timeout_ms * NS_PER_MS);
     }
-    *promise_out = promise;
     return STATUS_OK;
 }
 
 void promise_free(struct promise *promise)
 {
-    if (promise != NULL) {
-        system_give(&promise->system->asks_count);
-        free(promise);
+    struct actor_system *system = promise->system;
+    struct actor_loop *here = loop_of_caller(system);
+    if (promise->home != NULL && here != NULL) {
+        promise_stock_give(here, promise);
+        return;
     }
+    system_give(&system->asks_count, 1);
+    free(promise);
 }
 
 void promise_drop(struct promise *promise)
@@ -44,24 +66,41 @@ void promise_drop(struct promise *promise)
     }
 }
 
-void promise_end(struct promise *promise, enum ask_end end, struct message *reply)
+/* Takes the ask, for who ends it first: NULL for the others. *share_out: whether the asker's share
+ * came along, and is the caller's to give back. */
+static struct ask *promise_win(struct promise *promise, bool *share_out)
 {
+    *share_out = false;
     /* The first of all enders, on any threads, gets false here, and has the ask. Relaxed is not
      * enough: acquire and release order the loser's later frees after the winner's look at the
      * record. */
     if (atomic_exchange_explicit(&promise->ended, true, memory_order_acq_rel)) {
-        if (reply != NULL) {
-            message_release(reply);
-        }
-        return;
+        return NULL;
     }
     struct ask *ask = promise->ask;
     /* Against a canceller on another thread: one of the two gets the asker's share, and gives it
      * back. Acquire and release: whoever it is stays out of *ask afterwards. */
-    struct promise *share = atomic_exchange_explicit(&ask->promise, NULL, memory_order_acq_rel);
-    ask->done(ask, end, reply);
-    if (share != NULL) {
-        promise_drop(share);
+    *share_out = atomic_exchange_explicit(&ask->promise, NULL, memory_order_acq_rel) != NULL;
+    return ask;
+}
+
+/* Calls done for the one who won; the others' replies come too late. */
+static void ask_done(struct ask *ask, enum ask_end end, struct message *reply)
+{
+    if (ask != NULL) {
+        ask->done(ask, end, reply);
+    } else if (reply != NULL) {
+        message_release(reply);
+    }
+}
+
+void promise_end(struct promise *promise, enum ask_end end)
+{
+    bool share;
+    struct ask *ask = promise_win(promise, &share);
+    ask_done(ask, end, NULL);
+    if (share) {
+        promise_drop(promise);
     }
 }
 
@@ -70,10 +109,18 @@ void promise_arrive(struct promise *promise, struct actor *holder)
     ASSERT(promise->holder == NULL);
     promise->holder = holder;
     list_append(&holder->promises, &promise->of_holder);
-    if (promise->deadline_ns != TIME_NEVER) {
-        promise->timer.kind = LOOP_TIMER_PROMISE;
-        timer_heap_set(&holder->loop->timers, &promise->timer, promise->deadline_ns);
+    if (promise->deadline_ns == TIME_NEVER) {
+        return;
     }
+    struct actor_loop *loop = holder->loop;
+    struct list_link *last = list_last(&loop->due);
+    if (last == NULL ||
+        LIST_OWNER(last, struct promise, of_due)->deadline_ns <= promise->deadline_ns) {
+        list_append(&loop->due, &promise->of_due);
+        return;
+    }
+    promise->timer.kind = LOOP_TIMER_PROMISE;
+    timer_heap_set(&loop->timers, &promise->timer, promise->deadline_ns);
 }
 
 void promise_leave(struct promise *promise)
@@ -83,6 +130,7 @@ void promise_leave(struct promise *promise)
     }
     ASSERT(loop_is_here(promise->holder->loop));
     timer_heap_clear(&promise->holder->loop->timers, &promise->timer);
+    list_remove(&promise->of_due);
     list_remove(&promise->of_holder);
     promise->holder = NULL;
 }
@@ -90,15 +138,22 @@ void promise_leave(struct promise *promise)
 void promise_settle(struct promise *promise, enum ask_end end, struct message *reply)
 {
     promise_leave(promise);
-    promise_end(promise, end, reply);
-    promise_drop(promise);
+    bool share;
+    struct ask *ask = promise_win(promise, &share);
+    /* Before done: what it asks next may have this very promise again. */
+    if (share) {
+        promise_free(promise); /* Both shares are here: nobody else can reach it. */
+    } else {
+        promise_drop(promise);
+    }
+    ask_done(ask, end, reply);
 }
 
 void promise_fire(struct timer *timer)
 {
     struct promise *promise = LIST_OWNER(timer, struct promise, timer);
     /* The answerer still holds its share, and its answer will be late. */
-    promise_end(promise, ASK_TIMED_OUT, NULL);
+    promise_end(promise, ASK_TIMED_OUT);
 }
 
 void message_abandon(struct message *message)

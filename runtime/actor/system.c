@@ -64,11 +64,11 @@ enum status system_push(struct actor_system *system, uint64_t to, struct message
     if (loop == NULL || address_slot(to) == 0) {
         return STATUS_DEAD;
     }
-    /* On the loop itself the answer is known at once; from elsewhere it is not until delivery. */
-    if (loop_is_inside(loop) && loop_actor(loop, to) == NULL) {
-        return STATUS_DEAD;
-    }
     message->to = to;
+    /* On the loop itself the answer is known at once; from elsewhere it is not until delivery. */
+    if (loop_is_inside(loop)) {
+        return loop_tell(loop, message);
+    }
     return mailbox_push(&loop->mailbox, message);
 }
 
@@ -78,19 +78,20 @@ enum status actor_tell(struct actor_system *system, uint64_t to, struct message 
     return system_push(system, to, message);
 }
 
-bool system_take(_Atomic(uint32_t) *count, uint32_t count_max)
+bool system_take(_Atomic(uint32_t) *count, uint32_t by, uint32_t count_max)
 {
-    if (atomic_fetch_add_explicit(count, 1, memory_order_relaxed) >= count_max) {
-        (void) atomic_fetch_sub_explicit(count, 1, memory_order_relaxed);
+    uint32_t before = atomic_fetch_add_explicit(count, by, memory_order_relaxed);
+    if (before + by > count_max) {
+        (void) atomic_fetch_sub_explicit(count, by, memory_order_relaxed);
         return false;
     }
     return true;
 }
 
-void system_give(_Atomic(uint32_t) *count)
+void system_give(_Atomic(uint32_t) *count, uint32_t by)
 {
-    uint32_t before = atomic_fetch_sub_explicit(count, 1, memory_order_relaxed);
-    ASSERT(before > 0);
+    uint32_t before = atomic_fetch_sub_explicit(count, by, memory_order_relaxed);
+    ASSERT(before >= by);
 }
 
 /* S. Vigna's splitmix64: one word of state, and any seed will do. */

@@ -23,8 +23,9 @@ struct actor_system {
 MUST_CHECK enum status system_push(struct actor_system *system, uint64_t to,
                                    struct message *message);
 
-/* Takes one of a bounded number: false at the bound. system_give() takes it back. Any thread. */
-MUST_CHECK bool system_take(_Atomic(uint32_t) *count, uint32_t count_max);
-void system_give(_Atomic(uint32_t) *count);
+/* Takes `by` of a bounded number, all or none: false at the bound. system_give() takes them back.
+ * Any thread. */
+MUST_CHECK bool system_take(_Atomic(uint32_t) *count, uint32_t by, uint32_t count_max);
+void system_give(_Atomic(uint32_t) *count, uint32_t by);
 
 #endif

@@ -20,7 +20,7 @@ struct codec *codec_new(const struct siphash_key *digest_key);
 void codec_free(struct codec *codec);
 
 /* Decodes the body of a request. ERROR_UNSET: *frame_out is the frame, and its bytes are borrowed
- * from the codec until the next codec_decode(); `body` is not needed any more. Otherwise the frame
+ * from `body`, and from the codec until the next codec_decode(). Otherwise the frame
  * is refused for ERROR_MALFORMED    it is not the bytes of a Frame; ERROR_OP_COUNT     more than
  * FRAME_OPS_MAX ops; ERROR_ANSWERED     more than FRAME_ANSWERED_MAX `answered`; ERROR_TOO_COMPLEX
  * it would cost more memory than a frame may, and *frame_out holds version, session and request id

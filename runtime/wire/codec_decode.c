@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* A request's way in: first a scan of its top level, which costs no memory and finds what has to be
- * refused or echoed; then protobuf-c's decoder, whose every allocation comes from the arena; then
- * one flat struct op for each of its trees (codec_op.c).
+/* A request has two ways in. Nearly all take the quick one: frame_reader.c fills the registry's
+ * structs in one pass over the bytes. What it does not take goes the general way, whose word counts:
+ * first a scan of the top level, which costs no memory and finds what has to be refused or echoed;
+ * then protobuf-c's decoder, whose every allocation comes from the arena; then one flat struct op
+ * for each of its trees (codec_op.c).
  *
  * protobuf-c can make 70 bytes of memory from one byte of a hostile message. So the arena's bound
  * is in proportion to the message, with an allowance for each op and for the long list that an op
@@ -12,7 +14,9 @@
 #include "wire/codec.h"
 
 #include "wire/arena.h"
+#include "wire/codec_general.h"
 #include "wire/codec_op.h"
+#include "wire/frame_reader.h"
 #include "wire/prescan.h"
 
 #include "canceld.pb-c.h"
@@ -23,8 +27,9 @@
 
 struct codec {
     struct arena arena;
-    struct siphash_key digest_key;
+    struct op_digest_key digest_key;
     ProtobufCAllocator allocator; /* of the arena */
+    uint64_t answered[FRAME_ANSWERED_MAX];
     struct op ops[FRAME_OPS_MAX];
 };
 
@@ -74,7 +79,8 @@ static enum error_code decode_body(struct codec *codec, struct bytes body,
     return ERROR_UNSET;
 }
 
-enum error_code codec_decode(struct codec *codec, struct bytes body, struct frame *frame_out)
+enum error_code codec_decode_general(struct codec *codec, struct bytes body,
+                                     struct frame *frame_out)
 {
     struct prescan prescan;
     if (body.size == 0) {
@@ -101,6 +107,21 @@ enum error_code codec_decode(struct codec *codec, struct bytes body, struct fram
     return decode_body(codec, body, &prescan, frame_out);
 }
 
+bool codec_decode_quick(struct codec *codec, struct bytes body, struct frame *frame_out)
+{
+    const struct frame_room room = {
+        .arena = &codec->arena, .ops = codec->ops, .answered = codec->answered};
+    arena_begin(&codec->arena, DECODE_BYTES_MAX);
+    return frame_read(body, &codec->digest_key, &room, frame_out);
+}
+
+enum error_code codec_decode(struct codec *codec, struct bytes body, struct frame *frame_out)
+{
+    return codec_decode_quick(codec, body, frame_out)
+               ? ERROR_UNSET
+               : codec_decode_general(codec, body, frame_out);
+}
+
 /* ---- life ---- */
 
 struct codec *codec_new(const struct siphash_key *digest_key)
@@ -113,7 +134,7 @@ struct codec *codec_new(const struct siphash_key *digest_key)
         free(codec);
         return NULL;
     }
-    codec->digest_key = *digest_key;
+    op_digest_key_init(&codec->digest_key, digest_key);
     codec->allocator = (ProtobufCAllocator){
         .alloc = take_memory, .free = give_memory, .allocator_data = &codec->arena};
     return codec;

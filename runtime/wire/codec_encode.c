@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /* A reply's way out, piece by piece: the head is a Reply without results, and each result behind it
- * is one more `results` field, so that the pieces in a row are a Reply.
+ * is one more `results` field, so that the pieces in a row are a Reply. Nearly all are written by
+ * result_writer.c; what follows is the general way, which takes all.
  *
  * A result's lists are written element by element behind its other fields, each element through one
  * struct on the stack: a page of a thousand operations needs no memory but its own bytes. protobuf
  * leaves the order of fields free. */
-#include "wire/codec.h"
-
+#include "wire/codec_general.h"
 #include "wire/codec_lists.h"
+#include "wire/result_writer.h"
 
 #include "canceld.pb-c.h"
 
@@ -211,7 +212,7 @@ static Canceld__V1__Result lent_result(const struct result *result, struct resul
 
 #define REPLY_RESULTS_NUMBER 5
 
-size_t codec_result(void *context, const struct result *result, uint8_t *out, size_t room)
+size_t codec_result_general(void *context, const struct result *result, uint8_t *out, size_t room)
 {
     (void) context;
     struct result_parts parts;
@@ -230,7 +231,7 @@ size_t codec_result(void *context, const struct result *result, uint8_t *out, si
     return whole;
 }
 
-size_t codec_head(void *context, const struct reply_head *head, uint8_t *out, size_t room)
+size_t codec_head_general(void *context, const struct reply_head *head, uint8_t *out, size_t room)
 {
     (void) context;
     Canceld__V1__Error error;
@@ -244,6 +245,21 @@ size_t codec_head(void *context, const struct reply_head *head, uint8_t *out, si
         return 0;
     }
     return canceld__v1__reply__pack(&reply, out);
+}
+
+size_t codec_result(void *context, const struct result *result, uint8_t *out, size_t room)
+{
+    size_t size;
+    return result_write(result, out, room, &size)
+               ? size
+               : codec_result_general(context, result, out, room);
+}
+
+size_t codec_head(void *context, const struct reply_head *head, uint8_t *out, size_t room)
+{
+    size_t size;
+    return result_write_head(head, out, room, &size) ? size
+                                                     : codec_head_general(context, head, out, room);
 }
 
 /* What codec_decode() refuses for, in words. */

@@ -84,13 +84,6 @@ static size_t packed_count(struct bytes packed)
     return count;
 }
 
-/* A polynomial over the ops' keyed hashes: it tells their order and number, and does not depend on
- * what stands between them. */
-static uint64_t digest_add(uint64_t digest, const struct siphash_key *key, struct bytes op)
-{
-    return (digest + siphash24(key, op)) * UINT64_C(0x9e3779b97f4a7c15);
-}
-
 static void take_number(const struct field *field, struct prescan *prescan)
 {
     switch (field->number) {
@@ -111,10 +104,10 @@ static void take_number(const struct field *field, struct prescan *prescan)
     }
 }
 
-bool prescan_frame(struct bytes body, const struct siphash_key *digest_key,
+bool prescan_frame(struct bytes body, const struct op_digest_key *digest_key,
                    struct prescan *prescan_out)
 {
-    struct prescan prescan = {.version = 0};
+    struct prescan prescan = {.ops_digest = OP_DIGEST_START};
     struct cursor cursor = {.at = body.data, .end = body.data + body.size};
     bool sound = true;
     while (sound && cursor.at < cursor.end) {
@@ -124,7 +117,7 @@ bool prescan_frame(struct bytes body, const struct siphash_key *digest_key,
             take_number(&field, &prescan);
         } else if (sound && field.type == WIRE_LENGTH && field.number == FIELD_OPS) {
             prescan.ops_count++;
-            prescan.ops_digest = digest_add(prescan.ops_digest, digest_key, field.payload);
+            prescan.ops_digest = op_digest_add(digest_key, prescan.ops_digest, field.payload);
         } else if (sound && field.type == WIRE_LENGTH && field.number == FIELD_ANSWERED) {
             prescan.answered_count += packed_count(field.payload);
         }

@@ -7,7 +7,7 @@
 
 #include "base/bytes.h"
 #include "base/check.h"
-#include "base/siphash.h"
+#include "wire/op_digest.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -23,7 +23,7 @@ struct prescan {
 };
 
 /* False where the bytes are no frame; *prescan_out then holds what was read before the fault. */
-MUST_CHECK bool prescan_frame(struct bytes body, const struct siphash_key *digest_key,
+MUST_CHECK bool prescan_frame(struct bytes body, const struct op_digest_key *digest_key,
                               struct prescan *prescan_out);
 
 #endif

@@ -384,7 +384,8 @@ static void the_most_ops_however_small(void)
     codec_free(codec);
 }
 
-static void bytes_outlive_the_body(void)
+/* The quick way copies nothing: what it gives stands in the body. */
+static void bytes_stand_in_the_body(void)
 {
     struct codec *codec = codec_of_case();
     Canceld__V1__Get get;
@@ -394,14 +395,11 @@ static void bytes_outlive_the_body(void)
     canceld__v1__op__init(&op);
     op.op_case = CANCELD__V1__OP__OP_GET;
     op.get = &get;
-    struct bytes body = pack_ops(&op, 1);
-    uint8_t *copy = malloc(body.size);
-    CHECK(copy != NULL);
-    memcpy(copy, body.data, body.size);
+    const struct bytes body = pack_ops(&op, 1);
     struct frame frame;
-    CHECK_EQ(codec_decode(codec, bytes_of(copy, body.size), &frame), ERROR_UNSET);
-    free(copy);
+    CHECK_EQ(codec_decode(codec, body, &frame), ERROR_UNSET);
     CHECK_TEXT(frame.ops[0].key, "the key");
+    CHECK(frame.ops[0].key.data == body.data + body.size - frame.ops[0].key.size);
     codec_free(codec);
 }
 
@@ -520,7 +518,7 @@ static const struct test_case cases[] = {
     {"of too many acks one too many come through", too_many_acks_are_cut_to_one_too_many, 0},
     {"ping, stats and close are told apart", ops_without_fields, 0},
     {"1024 ops are decoded, however small they are", the_most_ops_however_small, 0},
-    {"a decoded frame does not need the body any more", bytes_outlive_the_body, 0},
+    {"the bytes of a decoded frame stand in its body", bytes_stand_in_the_body, 0},
     {"of two kinds in one op the last counts, whole", the_last_of_two_kinds_counts, 0},
     {"unknown ops and fields of a newer client do no harm", what_a_newer_client_says, 0},
     {"numbers out of range come through as such", numbers_out_of_range_stay_so, 0},

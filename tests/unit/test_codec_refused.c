@@ -226,12 +226,12 @@ static bool decode_exactly(struct codec *codec)
     CHECK(copy != NULL);
     memcpy(copy, request, request_size);
     const enum error_code error = codec_decode(codec, bytes_of(copy, request_size), &frame);
-    free(copy);
     CHECK(error == ERROR_UNSET || error == ERROR_MALFORMED || error == ERROR_TOO_COMPLEX ||
           error == ERROR_OP_COUNT || error == ERROR_ANSWERED);
     CHECK(error == ERROR_UNSET || frame.ops_count == 0);
     static volatile uint64_t sink;
     sink = sink + read_all(&frame);
+    free(copy);
     return error == ERROR_UNSET;
 }
 

@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: MIT */
+/* For libFuzzer: any bytes mean the same on the quick way of decoding as on the general one. With
+ * clang, CANCELD_SANITIZE=fuzzer-no-link,address,undefined makes it a fuzzer, to be started with
+ * tests/fuzz/codec; elsewhere fuzz_files.c calls it once for each file there. */
+#include "codec_equal.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    static struct codec_pair pair;
+    struct frame frame;
+    if (pair.quick == NULL) {
+        codec_pair_init(&pair);
+    }
+    (void) codec_pair_agree(&pair, bytes_of(data, size), &frame);
+    return 0;
+}

@@ -146,6 +146,13 @@ struct actor_system *actor_system_of(const struct actor *self)
     return self->loop->system;
 }
 
+void actor_sweep_soon(struct actor *self)
+{
+    ASSERT(loop_is_here(self->loop));
+    self->sweep_at_ns = 0;
+    self->loop->sweep_at_ns = 0;
+}
+
 uint64_t actor_now_ns(const struct actor *self)
 {
     ASSERT(loop_is_here(self->loop));

@@ -50,11 +50,11 @@ struct actor_options {
     uint32_t actors_max;       /* actors at once, on all loops */
     uint32_t mailbox_max;      /* messages waiting on one loop, control messages not counted; and as
                                   many that its own actors told each other */
-    uint32_t timers_max; /* actor timers set on one loop; more is an ASSERT. 0: two an actor */
-    uint32_t asks_max;   /* asks unanswered at once. 0: ACTOR_ASKS_MAX. Where it is
+    uint32_t timers_max;     /* actor timers set on one loop; more is an ASSERT. 0: two an actor */
+    uint32_t asks_max;       /* asks unanswered at once. 0: ACTOR_ASKS_MAX. Where it is
                             ACTOR_ASKS_STOCK_PART or more, each loop that asks keeps the right to up
                             to three of so many for itself */
-    uint32_t spin_us;    /* how long an idle loop spins before it sleeps; 0: not at all */
+    uint32_t spin_us;        /* how long an idle loop spins before it sleeps; 0: not at all */
     uint32_t source_spin_us; /* how long one with sources (source.h) looks at them before it sleeps,
                               * where that has paid of late; 0: not at all */
 };
@@ -121,6 +121,11 @@ struct actor_system *actor_system_of(const struct actor *self);
 
 /* The time when the present batch began: one clock read a batch. */
 uint64_t actor_now_ns(const struct actor *self);
+
+/* Has the actor swept in this turn or the next, though nothing was delivered to it: whoever gives it work
+ * by a call of its own, from another's sweep maybe, which may come behind its. By itself or a
+ * neighbour; for one without an on_sweep it does nothing. */
+void actor_sweep_soon(struct actor *self);
 
 /* Ends the actor after the present handler (at once where none runs): its timers are cleared,
  * on_stop runs, asks that it still held end DEAD, monitors get one DOWN each, messages still coming

@@ -42,6 +42,7 @@ void journal_append(struct journal *journal, const struct journal_record *record
                                            .at_unix_ms = journal->options.wall_ms(),
                                            .age_ms = journal_file_age_ms(journal->file)};
     batch_append(journal->filling, &stamped);
+    actor_sweep_soon(journal->self); /* it may come out of the registry's sweep, behind ours */
 }
 
 void journal_flush(struct journal *journal)

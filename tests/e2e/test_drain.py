@@ -129,13 +129,14 @@ class Drains:
         self.assertEqual(owners[0].op(count()).count, 0)
 
     def strays(self, owner):
-        """What a store of before the drain left under `late`: ended, its gens."""
+        """What a store of before the drain left under `late` is ended; its gen, where the drain had reached it."""
         found = owner.op(pb.Op(get=pb.Get(key=b"late")))
         if found.answer != pb.ANSWER_FOUND or found.operations[0].owner != owner.number:
             return []
         gen = found.operations[0].gen
-        self.assertAnswer(owner.op(delete(b"late", gen)), "DELETED", cancelled=True)
-        return [gen]
+        deleted = owner.op(delete(b"late", gen))
+        self.assertAnswer(deleted, "DELETED")
+        return [gen] if deleted.cancelled else []
 
 
 if __name__ == "__main__":

@@ -127,7 +127,8 @@ class Slow:
 
     def test_one_that_does_not_read_gets_a_gap_and_the_daemons_memory_stays_bounded(self):
         daemon = self.daemon("--limit-finished", "1000", "--limit-watch-bytes", str(4 * MIB))
-        self.flood(FLOOD)  # fills the ring of the events, which is part of the base
+        Watcher(self.peer()).follow()  # from now on events are kept
+        self.flood(FLOOD)  # fills their ring, which is part of the base
         base, most = daemon.rss(), 0
         for unread in UNREAD:
             watcher, slow = Watcher(self.peer()), self.peer()

@@ -14,6 +14,7 @@
 struct sweeper {
     struct actor *actor;
     struct sweeper *victim; /* ended at its sweep */
+    struct sweeper *other;  /* given work at its sweep, once */
     uint64_t again_ns;      /* what on_sweep returns */
     uint32_t sweeps_count;
 };
@@ -25,6 +26,10 @@ static uint64_t sweeper_on_sweep(struct actor *self, uint64_t now_ns)
     sweeper->sweeps_count++;
     if (sweeper->victim != NULL) {
         actor_exit(sweeper->victim->actor);
+    }
+    if (sweeper->other != NULL) {
+        actor_sweep_soon(sweeper->other->actor);
+        sweeper->other = NULL;
     }
     return sweeper->again_ns;
 }
@@ -89,6 +94,26 @@ static void sweep_at_its_time(void)
     }
     CHECK_EQ(timed.sweeps_count, 2);
     rig_fini(&rig);
+}
+
+/* Whether its own sweep comes before or behind in the pass: it is not left with work until something comes. */
+static void sweep_of_a_neighbour_that_was_given_work(void)
+{
+    for (uint32_t giver = 0; giver < 2; giver++) {
+        struct rig rig;
+        struct sweeper sweepers[2] = {{.again_ns = TIME_NEVER}, {.again_ns = TIME_NEVER}};
+        rig_init(&rig, 100);
+        sweeper_spawn(&rig, &sweepers[0]);
+        sweeper_spawn(&rig, &sweepers[1]);
+        rig_run(&rig);
+        sweepers[giver].other = &sweepers[1 - giver];
+        actor_sweep_soon(sweepers[giver].actor);
+        rig_run(&rig);
+        CHECK_EQ(sweepers[giver].sweeps_count, 2);
+        CHECK_EQ(sweepers[1 - giver].sweeps_count, 2);
+        CHECK(!actor_loop_step(rig.loop, 1));
+        rig_fini(&rig);
+    }
 }
 
 /* Each of three ends each of three in its sweep; the pass must go on with those that are left. */

@@ -244,7 +244,7 @@ static void many_watchers_are_told_in_steps(void)
     size_t before = rig.answers[ANSWER_EVENTS];
     bool more = registry_advance(rig.registry, rig.now_ms, 10);
     CHECK(more);
-    CHECK_LE(rig.answers[ANSWER_EVENTS], before + 256); /* of one sweep: SETTLE_BUDGET */
+    CHECK_LE(rig.answers[ANSWER_EVENTS], before + 256);  /* of one sweep: SETTLE_BUDGET */
     (void) born(in("a", rig_store("l", POLICY_REJECT))); /* while they are being told */
     rig_pass(&rig, 0, 7);
     CHECK_EQ(rig.answers[ANSWER_EVENTS], WATCHERS);

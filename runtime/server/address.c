@@ -15,6 +15,9 @@ static const char ipc_scheme[] = "ipc://";
 static const char tcp_scheme[] = "tcp://";
 static const char tls_scheme[] = "tls+tcp://";
 static const char rep_prefix[] = "rep+";
+static const char nng_prefix[] = "nng+";
+
+_Static_assert(sizeof rep_prefix == sizeof nng_prefix, "either has the room of the other");
 
 #define HOST_BYTES_MAX 255
 
@@ -169,7 +172,8 @@ static bool tcp_check(const struct address *address, const char *url, bool insec
 /* What stands before the path, or before host and port; 0 for a scheme that is none of ours. */
 static size_t scheme_size(const char *url, enum address_kind *kind_out)
 {
-    size_t prefix_size = begins_with(url, rep_prefix) ? strlen(rep_prefix) : 0;
+    size_t prefix_size =
+        begins_with(url, rep_prefix) || begins_with(url, nng_prefix) ? strlen(rep_prefix) : 0;
 
     if (begins_with(url + prefix_size, ipc_scheme)) {
         *kind_out = ADDRESS_IPC;

@@ -104,7 +104,7 @@ bool node_is_group(const struct node *node)
 static bool one_text(const struct node *node, void *context,
                      bool (*take)(void *context, const struct node *node, const char *text))
 {
-    const char *text;
+    const char *text = NULL;
 
     return node_text(node, &text) && take(context, node, text);
 }

@@ -73,7 +73,7 @@ bool text_file_read(const char *path, size_t size_max, mode_t forbidden, char **
 {
     struct text_file file = {.path = path, .size_max = size_max, .forbidden = forbidden};
     char *text = NULL;
-    size_t size;
+    size_t size = 0;
     bool is_read = false;
 
     /* O_NONBLOCK: to open a FIFO would wait for its writer. */

@@ -16,6 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
+#include <unistd.h>
 
 _Static_assert(EPOCH_MAX == GEN_EPOCH_MAX, "a generation has room for every epoch");
 _Static_assert(OPTIONS_ADDRESSES_MAX <= SERVICE_ENDPOINTS_MAX, "each address is an endpoint");
@@ -25,6 +26,8 @@ _Static_assert(OPTIONS_ADDRESSES_MAX <= SERVICE_ENDPOINTS_MAX, "each address is 
 
 /* For messages from other threads than the owner's that are not bounded otherwise: few. */
 #define MAILBOX_MAX 4096
+/* About what it costs to wake a processor that sleeps: see actor/source.c. */
+#define SOURCE_SPIN_US 50
 
 #define READY_LINE_BYTES (6 + OPTIONS_ADDRESSES_MAX * (ENDPOINT_URL_BYTES + 1))
 
@@ -376,6 +379,7 @@ static bool loop_make(struct daemon *daemon, struct refusal *refusal)
     const struct actor_options options = {
         .actors_max = (uint32_t) daemon->limits.connections + ACTORS_RESERVED,
         .mailbox_max = MAILBOX_MAX,
+        .source_spin_us = sysconf(_SC_NPROCESSORS_ONLN) > 1 ? SOURCE_SPIN_US : 0,
     };
 
     daemon->system = actor_system_new(&options);

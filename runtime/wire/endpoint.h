@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* An endpoint: a place where clients connect, and their connections ("links").
  *
- *   ipc://PATH, tcp://HOST:PORT,   SP framing of our own on NNG's streams: what the daemon is run
- *   tls+tcp://HOST:PORT            with
+ *   ipc://PATH, tcp://HOST:PORT    SP framing of our own on sockets that the owner's loop watches
+ *   tls+tcp://HOST:PORT            the same framing on NNG's streams, which do TLS
+ *   nng+ipc://PATH, nng+tcp://...  the same on NNG's streams without need, for comparison
  *   rep+inproc://NAME,             NNG's REP socket with contexts behind the same interface, for
  *   rep+ipc://PATH, rep+tcp://...  comparison; the latter two from NNG 1.9 on
  *

@@ -5,7 +5,9 @@
 
 #include <arpa/inet.h>
 #include <inttypes.h>
+#include <netinet/in.h>
 #include <stdio.h>
+#include <sys/socket.h>
 
 struct endpoint_peer endpoint_peer_of_uid(uint64_t uid)
 {
@@ -23,6 +25,24 @@ struct endpoint_peer endpoint_peer_of_address(const nng_sockaddr *address)
         printed = inet_ntop(AF_INET, &address->s_in.sa_addr, host, sizeof host);
     } else if (address->s_family == NNG_AF_INET6) {
         printed = inet_ntop(AF_INET6, address->s_in6.sa_addr, host, sizeof host);
+    }
+    if (printed != NULL) {
+        (void) snprintf(peer.text, sizeof peer.text, "tcp:%s", printed);
+    }
+    return peer;
+}
+
+struct endpoint_peer endpoint_peer_of_socket(const struct sockaddr_storage *address)
+{
+    struct endpoint_peer peer = {.text = ""};
+    char host[INET6_ADDRSTRLEN];
+    const char *printed = NULL;
+    if (address->ss_family == AF_INET) {
+        const struct sockaddr_in *v4 = (const struct sockaddr_in *) (const void *) address;
+        printed = inet_ntop(AF_INET, &v4->sin_addr, host, sizeof host);
+    } else if (address->ss_family == AF_INET6) {
+        const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *) (const void *) address;
+        printed = inet_ntop(AF_INET6, &v6->sin6_addr, host, sizeof host);
     }
     if (printed != NULL) {
         (void) snprintf(peer.text, sizeof peer.text, "tcp:%s", printed);

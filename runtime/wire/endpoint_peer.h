@@ -19,6 +19,10 @@ struct endpoint_peer endpoint_peer_of_uid(uint64_t uid);
  * families. */
 struct endpoint_peer endpoint_peer_of_address(const nng_sockaddr *address);
 
+/* The same of the system's address. */
+struct sockaddr_storage;
+struct endpoint_peer endpoint_peer_of_socket(const struct sockaddr_storage *address);
+
 /* Of a TLS peer: "tls:NAME" by the common name in a certificate that our CA signed, "tls:verified"
  * where that name is not known, or would be mistaken for another word of ours; "tls:anonymous" where
  * there was no such certificate. `name` may be NULL. */

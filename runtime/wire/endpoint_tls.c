@@ -70,7 +70,7 @@ enum status endpoint_tls_config(const struct endpoint_tls *tls, const char *url,
 
 enum status endpoint_tls_check(const struct endpoint_tls *tls, char error[ENDPOINT_ERROR_BYTES])
 {
-    nng_tls_config *config;
+    nng_tls_config *config = NULL;
     const enum status status = endpoint_tls_config(tls, "tls+tcp", &config, error);
     if (status == STATUS_OK) {
         nng_tls_config_free(config);

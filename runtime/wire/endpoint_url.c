@@ -77,6 +77,7 @@ enum status endpoint_url_parse(const char *text, struct endpoint_url *url_out,
                                char error[ENDPOINT_ERROR_BYTES])
 {
     static const char rep_prefix[] = "rep+";
+    static const char nng_prefix[] = "nng+";
     struct endpoint_url url = {.text = text, .nng_url = text};
     if (strlen(text) >= ENDPOINT_URL_BYTES) {
         return endpoint_fail(error, STATUS_INVALID, "the URL %.40s... is longer than %d bytes",
@@ -85,6 +86,10 @@ enum status endpoint_url_parse(const char *text, struct endpoint_url *url_out,
     if (strncmp(text, rep_prefix, sizeof rep_prefix - 1) == 0) {
         url.rep = true;
         url.nng_url += sizeof rep_prefix - 1;
+    }
+    if (strncmp(text, nng_prefix, sizeof nng_prefix - 1) == 0) {
+        url.nng = true;
+        url.nng_url += sizeof nng_prefix - 1;
     }
     for (size_t i = 0; i < sizeof schemes / sizeof schemes[0]; i++) {
         const struct scheme *scheme = &schemes[i];
@@ -103,6 +108,7 @@ enum status endpoint_url_parse(const char *text, struct endpoint_url *url_out,
     }
     return endpoint_fail(error, STATUS_INVALID,
                          "%s: not one of ipc://PATH, tcp://HOST:PORT, tls+tcp://HOST:PORT, "
+                         "nng+ipc://PATH, nng+tcp://HOST:PORT, "
                          "rep+inproc://NAME, rep+ipc://PATH, rep+tcp://HOST:PORT",
                          text);
 }

@@ -9,9 +9,10 @@ enum endpoint_transport { ENDPOINT_IPC, ENDPOINT_TCP, ENDPOINT_TLS, ENDPOINT_INP
 
 struct endpoint_url {
     bool rep; /* NNG's REP socket was asked for by "rep+" */
+    bool nng; /* NNG's streams were asked for by "nng+" */
     enum endpoint_transport transport;
     const char *text;    /* the whole of it, borrowed */
-    const char *nng_url; /* without "rep+": within text */
+    const char *nng_url; /* without "rep+" and "nng+": within text */
     const char *rest;    /* behind "://": the path, the name, or host and port */
     size_t host_bytes;   /* TCP, TLS: of `rest`, before the colon of the port */
     uint32_t port;       /* TCP, TLS */

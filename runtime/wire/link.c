@@ -11,88 +11,41 @@
 
 #include <stdlib.h>
 
-enum { LINK_RECEIVED = MESSAGE_KIND_FIRST, LINK_SENT };
-
 struct link *link_of(struct list_link *of_host)
 {
     return LIST_OWNER(of_host, struct link, of_host);
 }
 
-/* ---- what NNG's threads do ---- */
-
-static void signal_owner(void *argument)
-{
-    struct link_signal *signal = argument;
-    struct link *link = signal->link;
-    signal->told = true;
-    if (actor_tell(link->system, link->address, &signal->message) != STATUS_OK) {
-        signal->told = false; /* The loop has ended: link_on_stop() waits for this callback. */
-    }
-}
-
 /* ---- memory ---- */
 
-static void link_free(struct link *link)
+void link_free(struct link *link)
 {
     if (link->ended && !link->received.told && !link->sent.told) {
         free(link);
     }
 }
 
-/* A message that found the loop ended comes back here. */
-static void signal_release(struct message *message)
-{
-    struct link_signal *signal = LIST_OWNER(message, struct link_signal, message);
-    signal->told = false;
-    link_free(signal->link);
-}
-
-static void signal_init(struct link_signal *signal, struct link *link, uint32_t kind)
-{
-    *signal = (struct link_signal){
-        .message = {.kind = kind, .control = true, .release = signal_release}, .link = link};
-}
-
-static struct link *link_new(struct link_host *host, nng_stream *stream)
+static struct link *link_new(struct link_host *host, const struct link_connection *connection)
 {
     struct link *link = malloc(sizeof *link);
     if (link == NULL) {
         return NULL;
     }
-    *link = (struct link){.host = host, .stream = stream, .doomed = LINK_NOT_DOOMED};
+    *link = (struct link){.host = host, .connection = *connection, .doomed = LINK_NOT_DOOMED};
     link->input = link->small;
     link->handshake_by_ns = TIME_NEVER;
     link->input_since_ns = TIME_NEVER;
     link->output_since_ns = TIME_NEVER;
     link->cool_by_ns = TIME_NEVER;
     link->look_by_ns = host->is_tls ? 0 : TIME_NEVER;
-    signal_init(&link->received, link, LINK_RECEIVED);
-    signal_init(&link->sent, link, LINK_SENT);
     sp_reader_init(&link->reader, SP_REP, host->framing, FRAME_BYTES_MAX);
-    if (nng_aio_alloc(&link->receive_aio, signal_owner, &link->received) != 0) {
-        goto no_receive;
-    }
-    if (nng_aio_alloc(&link->send_aio, signal_owner, &link->sent) != 0) {
-        goto no_send;
-    }
     return link;
-
-no_send:
-    nng_aio_free(link->receive_aio);
-no_receive:
-    free(link);
-    return NULL;
 }
 
-/* Gives back everything but the memory of the struct. The aios are idle, or become so here. */
+/* Gives back everything but the memory of the struct. */
 static void link_give_all(struct link *link)
 {
-    nng_stream_close(link->stream);
-    nng_aio_stop(link->receive_aio);
-    nng_aio_stop(link->send_aio);
-    nng_aio_free(link->receive_aio);
-    nng_aio_free(link->send_aio);
-    nng_stream_free(link->stream);
+    link->host->carrier->free(link);
     link_give_buffer(link);
     link_output_fini(&link->output);
     list_remove(&link->of_dirty);
@@ -111,7 +64,7 @@ static void link_on_stop(struct actor *self)
 
 /* ---- the cut ---- */
 
-static void link_end_when_idle(struct link *link)
+void link_end_when_idle(struct link *link)
 {
     if (link->cut && !link->receiving && !link->sending) {
         actor_exit(link->actor);
@@ -127,7 +80,7 @@ static void link_retire(struct link *link)
     link_stats(link)->links = link->host->alive_count;
     list_remove(&link->of_dirty);
     actor_timer_clear(link->actor, &link->timer);
-    nng_stream_close(link->stream);
+    link->host->carrier->close(link);
 }
 
 void link_cut(struct link *link, enum endpoint_cut why)
@@ -148,11 +101,11 @@ void link_cut(struct link *link, enum endpoint_cut why)
  *
  * Not a byte is sent before: by TLS a send would wait for the lock under which a thread of NNG's does
  * the arithmetic of TLS's handshake, which takes milliseconds, and the sender is the owner. */
-static bool link_raise(struct link *link)
+bool link_raise(struct link *link)
 {
     const struct endpoint_handler *handler = link_handler(link);
     uint8_t handshake[SP_HANDSHAKE_BYTES];
-    const struct endpoint_peer peer = link->host->peer(link->host, link->stream);
+    const struct endpoint_peer peer = link->host->peer(link->host, &link->connection);
     link->up = handler->link_up(handler->context, link->address, endpoint_peer_bytes(&peer));
     if (!link->up) {
         link_stats(link)->accepted--;
@@ -180,7 +133,7 @@ static bool link_is_gone(struct link *link)
         return false;
     }
     link->look_by_ns = deadline_of(actor_now_ns(link->actor), LINK_LOOK_MS);
-    return link->receiving && endpoint_tls_is_gone(link->stream);
+    return link->receiving && endpoint_tls_is_gone(link->connection.stream);
 }
 
 /* Which deadline comes first, and what a link is cut for that misses it. */
@@ -240,46 +193,11 @@ static void link_on_deadline(struct actor *self, struct actor_timer *timer)
 
 /* ---- messages ---- */
 
-static void link_take_received(struct link *link)
-{
-    link->received.told = false;
-    link->receiving = false;
-    if (link->cut) {
-        link_end_when_idle(link);
-        return;
-    }
-    int failure = nng_aio_result(link->receive_aio);
-    if (failure == NNG_ECANCELED && link->cooling) {
-        link_received(link, 0);
-    } else if (failure != 0) {
-        link_cut(link, ENDPOINT_CUT_PEER);
-    } else if (link->up || link_raise(link)) {
-        link_received(link, nng_aio_count(link->receive_aio));
-    }
-}
-
-static void link_take_sent(struct link *link)
-{
-    link->sent.told = false;
-    link->sending = false;
-    if (link->cut) {
-        link_end_when_idle(link);
-        return;
-    }
-    if (nng_aio_result(link->send_aio) != 0) {
-        link_cut(link, ENDPOINT_CUT_PEER);
-        return;
-    }
-    link_sent(link, nng_aio_count(link->send_aio));
-}
-
 static void link_take(struct actor *self, struct message *message)
 {
-    static void (*const takes[])(struct link *) = {
-        [LINK_RECEIVED] = link_take_received, [LINK_SENT] = link_take_sent};
     struct link *link = actor_state(self);
     link->host->in_batch = true;
-    takes[message->kind](link);
+    link->host->carrier->take(link, message);
 }
 
 const struct actor_class link_class = {
@@ -314,14 +232,20 @@ static void link_begin(struct link *link)
     link_read(link);
 }
 
+/* Takes nothing over that could not be made into a link. */
+static void connection_close(struct link_host *host, const struct link_connection *connection)
+{
+    struct link nobody = {.host = host, .connection = *connection};
+    host->carrier->free(&nobody);
+}
+
 /* A link that has an actor but is not up; NULL where there is no room for it. Then the connection
  * is closed. */
-static struct link *link_spawn(struct link_host *host, nng_stream *stream)
+static struct link *link_spawn(struct link_host *host, const struct link_connection *connection)
 {
-    struct link *link = link_new(host, stream);
+    struct link *link = link_new(host, connection);
     if (link == NULL) {
-        nng_stream_close(stream);
-        nng_stream_free(stream);
+        connection_close(host, connection);
         return NULL;
     }
     list_append(&host->links, &link->of_host);
@@ -333,6 +257,11 @@ static struct link *link_spawn(struct link_host *host, nng_stream *stream)
     link->timer.on_fire = link_on_deadline;
     link->system = actor_system_of(link->actor);
     link->address = actor_self(link->actor);
+    if (!host->carrier->open(link)) {
+        link->cut = true;
+        actor_exit(link->actor);
+        return NULL;
+    }
     host->alive_count++;
     host->unopened_count++;
     return link;
@@ -346,16 +275,15 @@ static bool host_has_room(const struct link_host *host)
            !(counts_unopened && host->unopened_count >= limits->connections_unopened);
 }
 
-void link_start(struct link_host *host, nng_stream *stream)
+void link_start(struct link_host *host, const struct link_connection *connection)
 {
     struct endpoint_stats *stats = &host->endpoint->stats;
     if (!host_has_room(host)) {
         stats->refused++;
-        nng_stream_close(stream);
-        nng_stream_free(stream);
+        connection_close(host, connection);
         return;
     }
-    struct link *link = link_spawn(host, stream);
+    struct link *link = link_spawn(host, connection);
     if (link == NULL) {
         stats->refused++;
         return;

@@ -1,11 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* A link: one connection of the stream endpoint, an actor on the owner's loop.
  *
- * NNG's threads do the system calls. Their callbacks do one thing, they tell the link that its
- * receive or its send is done; everything else happens on the owner's loop: frames are read off the
- * input buffer, replies gather in the output, and one send a link goes out at the end of each
- * batch. An aio is started and cancelled on that loop alone, and given back when it is idle, never
- * in a callback. NNG's timeouts are not used: those of 1.5.2 follow the wall clock. */
+ * A carrier moves its bytes: link_socket.c on the owner's loop, or link_nng.c by NNG's threads. All else
+ * happens on the owner's loop in any case: frames are read off the input buffer, replies gather in
+ * the output, and one send a link goes out at the end of each batch. */
 #ifndef CANCELD_WIRE_LINK_H
 #define CANCELD_WIRE_LINK_H
 
@@ -16,6 +14,17 @@
 
 struct nng_stream;
 struct link;
+struct link_carrier; /* link_state.h */
+
+/* What a link is made of: one of the two. */
+struct link_connection {
+    struct nng_stream *stream; /* NULL: fd */
+    int fd;
+};
+
+/* Whether NNG's streams carry the link's bytes, or the owner's loop itself does, on a socket. */
+extern const struct link_carrier link_by_nng;
+extern const struct link_carrier link_by_socket;
 
 /* Replies to parked requests may come while the reading is stopped already, so output may grow
  * beyond output_bytes; at this many times that the link is cut. */
@@ -27,6 +36,7 @@ struct link;
 /* What links need of their endpoint: a part of it. */
 struct link_host {
     struct endpoint *endpoint;
+    const struct link_carrier *carrier;
     enum sp_framing framing;
     struct link_buffers buffers;
     struct list_link links;  /* all that have not ended */
@@ -36,7 +46,7 @@ struct link_host {
     bool in_batch;           /* link_host_flush() will be called before the loop sleeps */
     bool is_tls;             /* with what endpoint_tls.h says of that */
     /* The transport's word for who is at the other end. */
-    struct endpoint_peer (*peer)(struct link_host *host, struct nng_stream *stream);
+    struct endpoint_peer (*peer)(struct link_host *host, const struct link_connection *connection);
     /* Has link_host_flush() called soon. */
     void (*wake)(struct link_host *host);
     /* A link has ended. */
@@ -52,7 +62,7 @@ void link_host_flush(struct link_host *host);
 
 /* Makes a link of a connection, which is the callee's from here on, also where there is no room
  * for it. */
-void link_start(struct link_host *host, struct nng_stream *stream);
+void link_start(struct link_host *host, const struct link_connection *connection);
 
 /* Queues a reply; never calls the handler. False where there is no such link. */
 bool link_reply(struct actor *self, const struct reply_to *to, struct bytes body);

@@ -13,9 +13,19 @@ void link_give_buffer(struct link *link)
     }
 }
 
-static size_t link_input_room(const struct link *link)
+bool link_take_buffer(struct link *link)
 {
-    return link->input == link->small ? LINK_SMALL_BYTES : LINK_BUFFER_BYTES;
+    if (link->input != link->small) {
+        return true;
+    }
+    uint8_t *big = link_buffers_take(&link->host->buffers);
+    if (big == NULL) {
+        return false;
+    }
+    memcpy(big, link->small, link->input_bytes);
+    link->input = big;
+    link_stats(link)->buffers++;
+    return true;
 }
 
 /* Takes a big buffer where the next step needs it or more waits to be read than the small one holds;
@@ -33,33 +43,34 @@ static bool link_fit_buffer(struct link *link, size_t needed)
     if (needed <= LINK_SMALL_BYTES && !link->read_full) {
         return true;
     }
-    uint8_t *big = link_buffers_take(&link->host->buffers);
-    if (big == NULL) {
-        return false;
+    return link_take_buffer(link);
+}
+
+/* A link that reads when something is there has a big buffer then, and needs one in between only for
+ * what is incomplete and large. */
+static void link_settle_buffer(struct link *link, size_t needed)
+{
+    if (link->input != link->small && link->input_bytes <= LINK_SMALL_BYTES &&
+        needed <= LINK_SMALL_BYTES) {
+        memcpy(link->small, link->input, link->input_bytes);
+        link_give_buffer(link);
     }
-    memcpy(big, link->input, link->input_bytes);
-    link->input = big;
-    link_stats(link)->buffers++;
-    return true;
 }
 
 static void link_receive(struct link *link, size_t needed)
 {
-    if (!link_fit_buffer(link, needed)) {
+    if (link->host->carrier == &link_by_socket) {
+        link_settle_buffer(link, needed);
+    } else if (!link_fit_buffer(link, needed)) {
         link_cut(link, ENDPOINT_CUT_MEMORY);
         return;
     }
     ASSERT(!link->receiving);
-    nng_iov iov = {.iov_buf = link->input + link->input_bytes,
-                   .iov_len = link_input_room(link) - link->input_bytes};
-    ASSERT(iov.iov_len > 0);
-    int failed = nng_aio_set_iov(link->receive_aio, 1, &iov);
-    ASSERT(!failed);
-    link->receiving = true;
+    ASSERT(link_input_room(link) > link->input_bytes);
     if (link->input != link->small && link->input_bytes == 0) {
         link->cool_by_ns = time_after(actor_now_ns(link->actor), LINK_COOL_MS * NS_PER_MS);
     }
-    nng_stream_recv(link->stream, link->receive_aio);
+    link->host->carrier->receive(link);
 }
 
 static void link_ask_opened(struct link *link)

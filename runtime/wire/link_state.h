@@ -3,6 +3,7 @@
 #ifndef CANCELD_WIRE_LINK_STATE_H
 #define CANCELD_WIRE_LINK_STATE_H
 
+#include "actor/source.h"
 #include "wire/link.h"
 #include "wire/link_output.h"
 
@@ -27,6 +28,24 @@ struct link_signal {
     bool told; /* the message is in the mailbox; the callback's while the aio is busy */
 };
 
+/* Who moves a link's bytes. All of it on the owner's loop. */
+struct link_carrier {
+    /* Takes hold of link->connection. False: no room; then free() is what follows. */
+    bool (*open)(struct link *link);
+    /* Has the buffer filled: sets `receiving`, and link_received() or a cut follows later. */
+    void (*receive)(struct link *link);
+    /* Sends; returns how many bytes are gone. 0: `sending` is set, and link_sent() or a cut follows
+     * later; or the link is doomed. */
+    size_t (*send)(struct link *link, struct bytes next);
+    /* The connection's end: clears `receiving` and `sending`, or has link_end_when_idle() called when
+     * they are cleared. */
+    void (*close)(struct link *link);
+    /* Gives back everything, also what was only half opened. */
+    void (*free)(struct link *link);
+    /* What the actor of the link is told. */
+    void (*take)(struct link *link, struct message *message);
+};
+
 struct link {
     /* Fixed, and read by callbacks. */
     struct link_host *host;
@@ -41,9 +60,10 @@ struct link {
     struct list_link of_host;
     struct list_link of_dirty;
     struct actor *actor;
-    nng_stream *stream;
+    struct link_connection connection;
     nng_aio *receive_aio;
     nng_aio *send_aio;
+    struct source source;     /* link_by_socket */
     struct actor_timer timer; /* for the nearest of the deadlines below; may be early */
     struct sp_reader reader;
     bool receiving; /* started, and its message not taken yet */
@@ -94,6 +114,15 @@ static inline const struct endpoint_handler *link_handler(const struct link *lin
 /* Sets the timer where a deadline comes before it. */
 void link_watch(struct link *link);
 
+/* Makes it known to the handler. False where the handler will not have it: then it is on its way out. */
+bool link_raise(struct link *link);
+
+/* The last step of a cut link: it goes when nothing is under way. */
+void link_end_when_idle(struct link *link);
+
+/* Gives the memory back, unless a message of its own is still on its way. */
+void link_free(struct link *link);
+
 /* ---- link_read.c ---- */
 
 /* So many bytes have come behind those that were there. */
@@ -106,6 +135,14 @@ void link_read(struct link *link);
 bool link_is_over(const struct link *link);
 
 void link_give_buffer(struct link *link);
+
+/* Where the link has its small buffer still: takes a big one. False where there is none. */
+MUST_CHECK bool link_take_buffer(struct link *link);
+
+static inline size_t link_input_room(const struct link *link)
+{
+    return link->input == link->small ? LINK_SMALL_BYTES : LINK_BUFFER_BYTES;
+}
 
 /* Takes the big buffer away from a receive that waits in vain. */
 void link_cool(struct link *link);

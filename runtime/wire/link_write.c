@@ -18,25 +18,34 @@ static void link_set_due(struct link *link)
     }
 }
 
+static void link_count_sent(struct link *link, size_t count)
+{
+    link_output_sent(&link->output, count);
+    link->output_due -= count < link->output_due ? count : link->output_due;
+    link_stats(link)->bytes_out += count;
+}
+
+/* What went out at once may let a paused link go on; it does so with the dirty ones, in its turn. */
 void link_send(struct link *link)
 {
-    if (link->cut || link->sending) {
-        return;
-    }
-    struct bytes next = link_output_next(&link->output);
-    link_set_due(link);
-    if (next.size == 0) {
-        if (link->finishing) {
-            link_cut(link, ENDPOINT_CUT_CLOSED);
+    while (!link->cut && !link->sending && link->doomed == LINK_NOT_DOOMED) {
+        struct bytes next = link_output_next(&link->output);
+        link_set_due(link);
+        if (next.size == 0) {
+            if (link->finishing) {
+                link_cut(link, ENDPOINT_CUT_CLOSED);
+            }
+            return;
         }
-        return;
+        size_t count = link->host->carrier->send(link, next);
+        if (count > 0) {
+            link_count_sent(link, count);
+        }
+        if (link->doomed != LINK_NOT_DOOMED || (link->paused && !link_is_over(link))) {
+            link_mark_dirty(link);
+            break;
+        }
     }
-    /* NNG does not write to it; its iov knows no const. */
-    nng_iov iov = {.iov_buf = (void *) (uintptr_t) next.data, .iov_len = next.size};
-    int failed = nng_aio_set_iov(link->send_aio, 1, &iov);
-    ASSERT(!failed);
-    link->sending = true;
-    nng_stream_send(link->stream, link->send_aio);
     link_watch(link);
 }
 
@@ -84,9 +93,7 @@ bool link_reply(struct actor *self, const struct reply_to *to, struct bytes body
 
 void link_sent(struct link *link, size_t count)
 {
-    link_output_sent(&link->output, count);
-    link->output_due -= count < link->output_due ? count : link->output_due;
-    link_stats(link)->bytes_out += count;
+    link_count_sent(link, count);
     if (link->paused && !link_is_over(link)) {
         link_read(link);
     }
@@ -103,6 +110,9 @@ void link_host_flush(struct link_host *host)
         if (link->doomed != LINK_NOT_DOOMED) {
             link_cut(link, link->doomed);
         } else {
+            if (link->paused && !link_is_over(link)) {
+                link_read(link);
+            }
             link_send(link);
         }
     }

@@ -59,13 +59,15 @@ static struct sp_step read_handshake(struct sp_reader *reader, const uint8_t *da
     return (struct sp_step){.found = SP_OPENED, .consumed = SP_HANDSHAKE_BYTES};
 }
 
-static uint64_t read_big_endian(const uint8_t *data, size_t size)
+/* Written out, compilers make one load of each. */
+static uint32_t read_word(const uint8_t *data)
 {
-    uint64_t value = 0;
-    for (size_t i = 0; i < size; i++) {
-        value = value << 8 | data[i];
-    }
-    return value;
+    return (uint32_t) data[0] << 24 | (uint32_t) data[1] << 16 | (uint32_t) data[2] << 8 | data[3];
+}
+
+static uint64_t read_length(const uint8_t *data)
+{
+    return (uint64_t) read_word(data) << 32 | read_word(data + WORD_BYTES);
 }
 
 /* The whole frame is there: `rest` bytes behind its length. */
@@ -81,7 +83,7 @@ static struct sp_step read_route(const struct sp_reader *reader, const uint8_t *
         if (rest - at < WORD_BYTES) {
             return step_broken(SP_VIOLATION_NO_REQUEST_ID);
         }
-        word = (uint32_t) read_big_endian(data + at, WORD_BYTES);
+        word = read_word(data + at);
         step.route.words[step.route.words_count++] = word;
         at += WORD_BYTES;
     }
@@ -100,7 +102,7 @@ static struct sp_step read_frame(const struct sp_reader *reader, const uint8_t *
     if (size < before) {
         return step_more(before);
     }
-    uint64_t rest = read_big_endian(data + type_bytes, LENGTH_BYTES);
+    uint64_t rest = read_length(data + type_bytes);
     if (rest < WORD_BYTES) {
         return step_broken(SP_VIOLATION_TOO_SHORT);
     }
@@ -131,12 +133,18 @@ void sp_write_handshake(enum sp_role role, uint8_t out[SP_HANDSHAKE_BYTES])
     memcpy(out, handshakes[role], SP_HANDSHAKE_BYTES);
 }
 
-static uint8_t *write_big_endian(uint8_t *out, uint64_t value, size_t size)
+static uint8_t *write_word(uint8_t *out, uint32_t value)
 {
-    for (size_t i = 0; i < size; i++) {
-        out[i] = (uint8_t) (value >> (8 * (size - 1 - i)));
-    }
-    return out + size;
+    out[0] = (uint8_t) (value >> 24);
+    out[1] = (uint8_t) (value >> 16);
+    out[2] = (uint8_t) (value >> 8);
+    out[3] = (uint8_t) value;
+    return out + WORD_BYTES;
+}
+
+static uint8_t *write_length(uint8_t *out, uint64_t value)
+{
+    return write_word(write_word(out, (uint32_t) (value >> 32)), (uint32_t) value);
 }
 
 size_t sp_write_head(enum sp_framing framing, const struct sp_route *route, size_t payload_bytes,
@@ -146,10 +154,9 @@ size_t sp_write_head(enum sp_framing framing, const struct sp_route *route, size
     if (framing == SP_FRAMING_IPC) {
         *at++ = TYPE_MESSAGE;
     }
-    at = write_big_endian(at, (uint64_t) WORD_BYTES * route->words_count + payload_bytes,
-                          LENGTH_BYTES);
+    at = write_length(at, (uint64_t) WORD_BYTES * route->words_count + payload_bytes);
     for (uint32_t i = 0; i < route->words_count; i++) {
-        at = write_big_endian(at, route->words[i], WORD_BYTES);
+        at = write_word(at, route->words[i]);
     }
     return (size_t) (at - out);
 }

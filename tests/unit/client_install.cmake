@@ -30,6 +30,8 @@ run(${COMPILER} -std=c11 ${flags} ${SOURCE}/clients/c/examples/stop.c ${words} -
 execute_process(COMMAND nm -D --defined-only ${root}/usr/${LIBDIR}/libcanceld-client.so
     OUTPUT_VARIABLE symbols COMMAND_ERROR_IS_FATAL ANY)
 file(READ ${root}/usr/include/canceld/client.h header)
+file(READ ${root}/usr/include/canceld/words.h words)
+string(APPEND header ${words})
 string(REGEX MATCHALL "[^\n]+" symbols "${symbols}")
 foreach(line IN LISTS symbols)
     string(REGEX REPLACE "^.* " "" symbol "${line}")

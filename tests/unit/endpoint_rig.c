@@ -205,13 +205,21 @@ void server_stop_accepting(struct server *server)
 
 /* ---- its life ---- */
 
+const char *server_dial_url(const struct server *server)
+{
+    const bool has_prefix =
+        strncmp(server->url, "rep+", 4) == 0 || strncmp(server->url, "nng+", 4) == 0;
+    return server->url + (has_prefix ? 4 : 0);
+}
+
 const char *wire_url(enum wire wire)
 {
     static char url[ENDPOINT_URL_BYTES];
     if (wire == WIRE_TCP) {
         return "tcp://127.0.0.1:0";
     }
-    (void) snprintf(url, sizeof url, "ipc://%s/socket", test_directory());
+    (void) snprintf(url, sizeof url, "%sipc://%s/socket", wire == WIRE_NNG ? "nng+" : "",
+                    test_directory());
     return url;
 }
 
@@ -319,7 +327,7 @@ static int connect_tcp(const char *host_and_port)
 
 struct client client_connect(const struct server *server)
 {
-    const char *url = server->url + (strncmp(server->url, "rep+", 4) == 0 ? 4 : 0);
+    const char *url = server_dial_url(server);
     bool ipc = strncmp(url, "ipc://", 6) == 0;
     return (struct client){.fd = ipc ? connect_ipc(url + 6) : connect_tcp(url + 6),
                            .framing = ipc ? SP_FRAMING_IPC : SP_FRAMING_TCP};

@@ -15,11 +15,12 @@
 
 #define SERVER_PARKED_MAX 2000
 
-/* The transports that the stream endpoint has: most cases run over both. */
-enum wire { WIRE_IPC, WIRE_TCP };
+/* The transports that the stream endpoint has, and NNG's streams in place of its own sockets: most cases
+ * run over all of them. */
+enum wire { WIRE_IPC, WIRE_TCP, WIRE_NNG };
 
-/* Two cases out of a function that takes the transport, and their rows in the table. */
-#define OVER_BOTH(name)                                                                            \
+/* Three cases out of a function that takes the transport, and their rows in the table. */
+#define OVER_ALL(name)                                                                             \
     static void name##_ipc(void)                                                                   \
     {                                                                                              \
         name(WIRE_IPC);                                                                            \
@@ -27,11 +28,15 @@ enum wire { WIRE_IPC, WIRE_TCP };
     static void name##_tcp(void)                                                                   \
     {                                                                                              \
         name(WIRE_TCP);                                                                            \
-    }
-#define CASE_BOTH(sentence, function)                                                              \
-    {sentence " over ipc", function##_ipc, 0},                                                     \
+    }                                                                                              \
+    static void name##_nng(void)                                                                   \
     {                                                                                              \
-        sentence " over tcp", function##_tcp, 0                                                    \
+        name(WIRE_NNG);                                                                            \
+    }
+#define CASE_ALL(sentence, function)                                                               \
+    {sentence " over ipc", function##_ipc, 0}, {sentence " over tcp", function##_tcp, 0},          \
+    {                                                                                              \
+        sentence " over NNG's ipc", function##_nng, 0                                              \
     }
 
 struct server {
@@ -66,6 +71,9 @@ void server_init(struct server *server);
 /* Listens and runs the loop. */
 void server_start(struct server *server, const char *url);
 void server_start_with(struct server *server, const struct endpoint_options *options, bool counts);
+
+/* Where clients of any make connect to it. */
+const char *server_dial_url(const struct server *server);
 
 /* A URL for the transport, in the case's own directory where it is a path. */
 const char *wire_url(enum wire wire);

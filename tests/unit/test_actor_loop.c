@@ -500,6 +500,8 @@ static void guard_trips(void)
 static const struct test_case cases[] = {
     {"a sweep comes once a batch, however many messages it had", sweep_once_a_batch, 0},
     {"a sweep comes at the time that it asked for", sweep_at_its_time, 0},
+    {"a neighbour that is given work in a sweep is swept", sweep_of_a_neighbour_that_was_given_work,
+     0},
     {"a sweep pass survives the end of any actor in it", sweep_survives_exits, 0},
     {"a drain delivers what stands in the mailbox", drain_delivers_what_stands_there, 0},
     {"a stop without drain releases what stands in the mailbox", now_bounces_what_stands_there, 0},

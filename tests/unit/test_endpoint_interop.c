@@ -38,7 +38,7 @@ static void req_sockets_are_served(enum wire wire)
     started(wire);
     nng_socket socket;
     CHECK_EQ(nng_req0_open(&socket), 0);
-    CHECK_EQ(nng_dial(socket, server.url, NULL, 0), 0);
+    CHECK_EQ(nng_dial(socket, server_dial_url(&server), NULL, 0), 0);
     for (size_t i = 0; i < 500; i++) {
         echo_once(socket, i, sizes[i % (sizeof sizes / sizeof sizes[0])]);
     }
@@ -46,7 +46,7 @@ static void req_sockets_are_served(enum wire wire)
     CHECK_EVENTUALLY(atomic_load(&server.downs) == 1);
     server_end(&server);
 }
-OVER_BOTH(req_sockets_are_served)
+OVER_ALL(req_sockets_are_served)
 
 #define CONTEXTS 64
 
@@ -58,7 +58,7 @@ static void req_contexts_are_served(enum wire wire)
     nng_ctx contexts[CONTEXTS];
     nng_aio *aios[CONTEXTS];
     CHECK_EQ(nng_req0_open(&socket), 0);
-    CHECK_EQ(nng_dial(socket, server.url, NULL, 0), 0);
+    CHECK_EQ(nng_dial(socket, server_dial_url(&server), NULL, 0), 0);
     for (size_t i = 0; i < CONTEXTS; i++) {
         CHECK_EQ(nng_ctx_open(&contexts[i], socket), 0);
         CHECK_EQ(nng_aio_alloc(&aios[i], NULL, NULL), 0);
@@ -93,14 +93,14 @@ static void req_contexts_are_served(enum wire wire)
     CHECK_EQ(nng_close(socket), 0);
     server_end(&server);
 }
-OVER_BOTH(req_contexts_are_served)
+OVER_ALL(req_contexts_are_served)
 
 static void check_echo(const char *program)
 {
     char line[400];
     char printed[100] = "";
     (void) snprintf(line, sizeof line, "%s --req --connect %s --data hello --ascii", program,
-                    server.url);
+                    server_dial_url(&server));
     FILE *output = popen(line, "r");
     CHECK(output != NULL);
     CHECK(fgets(printed, sizeof printed, output) != NULL);
@@ -117,11 +117,11 @@ static void command_lines_are_served(enum wire wire)
     CHECK_EVENTUALLY(atomic_load(&server.downs) == 2);
     server_end(&server);
 }
-OVER_BOTH(command_lines_are_served)
+OVER_ALL(command_lines_are_served)
 
 static const struct test_case cases[] = {
-    CASE_BOTH("NNG's REQ socket is served", req_sockets_are_served),
-    CASE_BOTH("NNG's REQ contexts are served", req_contexts_are_served),
-    CASE_BOTH("nngcat and nanocat are served", command_lines_are_served),
+    CASE_ALL("NNG's REQ socket is served", req_sockets_are_served),
+    CASE_ALL("NNG's REQ contexts are served", req_contexts_are_served),
+    CASE_ALL("nngcat and nanocat are served", command_lines_are_served),
 };
 TEST_MAIN(cases)

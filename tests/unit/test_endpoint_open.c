@@ -32,6 +32,10 @@ static const struct url_case urls[] = {
     {"tcp://127.0.0.1:7000", STATUS_OK, "", false, ENDPOINT_TCP, 7000},
     {"tcp://[::1]:0", STATUS_OK, "", false, ENDPOINT_TCP, 0},
     {"tcp://localhost:65535", STATUS_OK, "", false, ENDPOINT_TCP, 65535},
+    {"nng+ipc:///p", STATUS_OK, "", false, ENDPOINT_IPC, 0},
+    {"nng+tcp://127.0.0.1:1", STATUS_OK, "", false, ENDPOINT_TCP, 1},
+    {"nng+inproc://name", STATUS_INVALID, "not one of", false, 0, 0},
+    {"nng+rep+ipc:///p", STATUS_INVALID, "not one of", false, 0, 0},
     {"rep+inproc://name", STATUS_OK, "", true, ENDPOINT_INPROC, 0},
     {"rep+ipc:///p", STATUS_OK, "", true, ENDPOINT_IPC, 0},
     {"rep+tcp://127.0.0.1:1", STATUS_OK, "", true, ENDPOINT_TCP, 1},
@@ -65,6 +69,7 @@ static void urls_are_taken_apart(void)
             continue;
         }
         CHECK_EQ(url.rep, urls[i].rep);
+        CHECK_EQ(url.nng, strncmp(urls[i].text, "nng+", 4) == 0);
         CHECK_EQ(url.transport, urls[i].transport);
         CHECK_EQ(url.port, urls[i].port);
         char again[ENDPOINT_URL_BYTES];

@@ -228,7 +228,16 @@ static void sockets_are_served_alike(enum wire wire)
     client_close(&honest);
     server_end(&server);
 }
-OVER_BOTH(sockets_are_served_alike)
+
+static void sockets_are_served_alike_by_ipc(void)
+{
+    sockets_are_served_alike(WIRE_IPC);
+}
+
+static void sockets_are_served_alike_by_tcp(void)
+{
+    sockets_are_served_alike(WIRE_TCP);
+}
 
 static void those_who_do_not_read_are_cut(void)
 {
@@ -261,7 +270,8 @@ static const struct test_case cases[] = {
     {"connections are bounded", connections_are_bounded, 0},
     {"the loop may stop at any time", the_loop_may_stop_at_any_time, 0},
     {"a close waits for replies on their way", close_answers_what_was_replied, 0},
-    CASE_BOTH("bare sockets are served alike", sockets_are_served_alike),
+    {"bare sockets are served alike over ipc", sockets_are_served_alike_by_ipc, 0},
+    {"bare sockets are served alike over tcp", sockets_are_served_alike_by_tcp, 0},
     {"who does not read is cut", those_who_do_not_read_are_cut, 0},
 };
 TEST_MAIN(cases)

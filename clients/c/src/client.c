@@ -127,7 +127,6 @@ static void locks_init(struct canceld_client *client)
     (void) pthread_condattr_init(&monotonic);
     (void) pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
     (void) pthread_mutex_init(&client->mutex, NULL);
-    (void) pthread_cond_init(&client->io_wake, &monotonic);
     (void) pthread_cond_init(&client->callback_wake, &monotonic);
     (void) pthread_cond_init(&client->changed, &monotonic);
     (void) pthread_condattr_destroy(&monotonic);
@@ -137,7 +136,7 @@ static void locks_init(struct canceld_client *client)
 static void client_free(struct canceld_client *client)
 {
     (void) pthread_mutex_destroy(&client->mutex);
-    (void) pthread_cond_destroy(&client->io_wake);
+    alarm_fini(&client->io_alarm);
     (void) pthread_cond_destroy(&client->callback_wake);
     (void) pthread_cond_destroy(&client->changed);
     buffer_fini(&client->output);
@@ -162,9 +161,11 @@ static enum canceld_status client_new(const struct canceld_options *options,
         options->requests_max == 0 ? CANCELD_REQUESTS_MAX_DEFAULT : options->requests_max;
     client->on_event = options->on_event;
     client->on_event_arg = options->on_event_arg;
-    if (config_fill(client, options, &config))
+    if (!alarm_init(&client->io_alarm))
+        status = CANCELD_SYSTEM;
+    else if (config_fill(client, options, &config))
         status = stream_init(&client->stream, options->url, &options->tls, &client->mutex,
-                             &client->io_wake);
+                             &client->io_alarm);
     if (status != CANCELD_OK) {
         client_free(client);
         return status;
@@ -222,7 +223,7 @@ static void threads_stop(struct canceld_client *client)
 {
     client_lock(client);
     client->io_stop = true;
-    (void) pthread_cond_signal(&client->io_wake);
+    alarm_ring(&client->io_alarm);
     client_unlock(client);
     (void) pthread_join(client->io_thread, NULL);
     client_lock(client);
@@ -322,7 +323,7 @@ void canceld_close(struct canceld_client *client, uint32_t deadline_ms)
     ASSERT(!pthread_equal(pthread_self(), client->callback_thread));
     client_lock(client);
     engine_close(&client->engine);
-    (void) pthread_cond_signal(&client->io_wake);
+    alarm_ring(&client->io_alarm);
     while (waiting && !engine_is_closed(&client->engine))
         waiting = change_wait(client, until_ns);
     client_unlock(client);
@@ -368,4 +369,9 @@ enum canceld_status canceld_info(struct canceld_client *client, struct canceld_i
     };
     client_unlock(client);
     return CANCELD_OK;
+}
+
+const char *canceld_client_version(void)
+{
+    return CANCELD_CLIENT_VERSION;
 }

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* The shell around the engine: a mutex, two threads, one stream.
  *
- *   callers        submit under the mutex, wake the I/O thread, wait for their call
+ *   callers        submit under the mutex, send (on a socket of our own, where nobody does) or wake the I/O
+ *                  thread, wait for their call. Who sends does so for all who have submitted meanwhile, so that
+ *                  one caller alone wakes nobody, and many share frames.
  *   I/O thread     moves bytes between the stream and the engine, keeps the engine's time, and after each
  *                  step hands out what came of it: wakes callers, makes descriptors readable, and queues
  *                  callbacks. It never runs code of the application, so heartbeats do not hang on it.
@@ -13,6 +15,7 @@
 #ifndef CANCELD_CLIENT_CLIENT_H
 #define CANCELD_CLIENT_CLIENT_H
 
+#include "alarm.h"
 #include "engine.h"
 #include "stream.h"
 
@@ -30,7 +33,8 @@ struct canceld_client {
     void *on_event_arg;
 
     pthread_mutex_t mutex;
-    pthread_cond_t io_wake;
+    struct alarm io_alarm;
+    uint64_t io_until_ns; /* when the I/O thread wakes by itself, where it sleeps */
     pthread_cond_t callback_wake;
     pthread_cond_t
         changed; /* the engine's phase, a callback that returned: for connect, close, finish */
@@ -46,7 +50,7 @@ struct canceld_client {
     bool callback_stop;
     bool closed;
 
-    /* The I/O thread's. */
+    /* The I/O thread's, but for sending: whoever has claimed stream.send has `output`. */
     struct stream stream;
     struct buffer output;
     size_t output_offset;
@@ -67,6 +71,9 @@ void client_unlock(struct canceld_client *client);
 
 /* Hands out what came of the engine's last step. With the mutex. */
 void client_drain(struct canceld_client *client);
+
+/* Something was submitted: has it sent. With the mutex, which may be let go of meanwhile. */
+void client_submitted(struct canceld_client *client);
 
 /* Queues the operation's on_notice if there is anything to tell. With the mutex. */
 void client_tell(struct canceld_client *client, struct canceld_operation *operation);

@@ -220,7 +220,7 @@ static enum canceld_status call_submit(struct canceld_client *client, struct sub
         operation_free(submission->operation);
     if (status == CANCELD_OK) {
         client->calls_count++;
-        (void) pthread_cond_signal(&client->io_wake);
+        alarm_ring(&client->io_alarm);
     }
     client_unlock(client);
     return status;

@@ -99,7 +99,7 @@ enum canceld_status client_call(struct canceld_client *client, struct submission
     client_lock(client);
     status = engine_submit(&client->engine, submission, client_now_ns());
     if (status == CANCELD_OK) {
-        (void) pthread_cond_signal(&client->io_wake);
+        client_submitted(client);
         while (!waiter.call.done)
             (void) pthread_cond_wait(&waiter.done, &client->mutex);
         status = waiter.call.status;
@@ -190,6 +190,40 @@ static void output_fill(struct canceld_client *client, uint64_t now_ns)
         engine_send(&client->engine, &client->output, now_ns);
 }
 
+static uint64_t io_wake_ns(const struct canceld_client *client);
+
+/* One sending of what waits, by a caller. False where there was nothing to do, or nobody but the I/O thread may. */
+static bool send_here(struct canceld_client *client)
+{
+    struct stream *stream = &client->stream;
+    uint64_t now_ns = client_now_ns();
+
+    if (stream->path == NULL || !client->link_up || stream->send.busy || stream->send.done)
+        return false;
+    output_fill(client, now_ns);
+    if (client->output.size == client->output_offset)
+        return false;
+    stream_claim(&stream->send);
+    client_unlock(client);
+    stream_send(stream, client->output.data + client->output_offset,
+                client->output.size - client->output_offset);
+    client_lock(client);
+    if (stream->send.done)
+        send_harvest(client, now_ns);
+    return true;
+}
+
+/* Whoever finds somebody sending may go: that one, or the I/O thread behind it, looks again. */
+void client_submitted(struct canceld_client *client)
+{
+    bool sent = send_here(client) && send_here(client);
+
+    client_drain(client);
+    if (sent || client->stream.path == NULL || client->link_ending || client->engine.closing ||
+        !client->link_up || io_wake_ns(client) < client->io_until_ns)
+        alarm_ring(&client->io_alarm);
+}
+
 enum io_step {
     IO_NOTHING,
     IO_DIAL,
@@ -199,7 +233,7 @@ enum io_step {
     IO_CLOSE,
 };
 
-/* What NNG is to be asked for next. At most one thing at a time, for it is asked without the mutex. */
+/* What is to be done next, claimed. At most one thing at a time, for it is done without the mutex. */
 static enum io_step step_choose(struct canceld_client *client, uint64_t now_ns)
 {
     struct stream *stream = &client->stream;
@@ -207,14 +241,20 @@ static enum io_step step_choose(struct canceld_client *client, uint64_t now_ns)
 
     if (client->link_ending)
         return busy ? IO_GIVE_UP : IO_CLOSE;
-    if (client->link_up && !stream->receive.busy)
+    if (client->link_up && !stream->receive.busy) {
+        stream_claim(&stream->receive);
         return IO_RECEIVE;
-    if (client->link_up && !stream->send.busy && client->output.size > client->output_offset)
+    }
+    if (client->link_up && !stream->send.busy && client->output.size > client->output_offset) {
+        stream_claim(&stream->send);
         return IO_SEND;
+    }
     if (stream->dial.busy)
         return client->io_stop || now_ns - client->dialled_ns >= DIAL_NS ? IO_GIVE_UP : IO_NOTHING;
-    if (!client->link_up && !client->io_stop && engine_dial_ns(&client->engine) <= now_ns)
+    if (!client->link_up && !client->io_stop && engine_dial_ns(&client->engine) <= now_ns) {
+        stream_claim(&stream->dial);
         return IO_DIAL;
+    }
     return IO_NOTHING;
 }
 
@@ -266,15 +306,17 @@ static bool io_is_idle(const struct canceld_client *client)
            !stream->receive.busy && !stream->send.busy && !stream->dial.done;
 }
 
-static void io_sleep(struct canceld_client *client, uint64_t until_ns)
+static void io_sleep(struct canceld_client *client, uint64_t now_ns, uint64_t until_ns)
 {
-    struct timespec until = {.tv_sec = (time_t) (until_ns / (1000 * NS_PER_MS)),
-                             .tv_nsec = (long) (until_ns % (1000 * NS_PER_MS))};
+    struct pollfd ready = stream_awaits(&client->stream);
 
-    if (until_ns == NEVER)
-        (void) pthread_cond_wait(&client->io_wake, &client->mutex);
-    else
-        (void) pthread_cond_timedwait(&client->io_wake, &client->mutex, &until);
+    client->io_until_ns = until_ns;
+    alarm_wait(&client->io_alarm, &client->mutex, now_ns, until_ns, &ready);
+    if (ready.revents == 0)
+        return;
+    client_unlock(client);
+    stream_go_on(&client->stream, ready.revents);
+    client_lock(client);
 }
 
 void *client_io_run(void *arg)
@@ -296,7 +338,7 @@ void *client_io_run(void *arg)
         step = step_choose(client, now_ns);
         /* Giving up once is enough; then its end is waited for. */
         if (step == IO_NOTHING || (step == IO_GIVE_UP && client->giving_up)) {
-            io_sleep(client, io_wake_ns(client));
+            io_sleep(client, now_ns, io_wake_ns(client));
             continue;
         }
         client->giving_up = step == IO_GIVE_UP;
@@ -325,7 +367,7 @@ static void notice_call(struct canceld_client *client, struct link *link)
     /* Freed by its own callback otherwise. */
     if (client->callback_running == operation && !operation->closed && !operation->let_go) {
         engine_delivered(&client->engine, operation, bits);
-        (void) pthread_cond_signal(&client->io_wake);
+        alarm_ring(&client->io_alarm);
     }
     client->callback_running = NULL;
     (void) pthread_cond_broadcast(&client->changed);

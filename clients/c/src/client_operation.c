@@ -189,7 +189,7 @@ void canceld_operation_free(struct canceld_operation *operation)
     /* Where it cannot be sent any more, the operation ends with the session. */
     if (!operation->closed &&
         engine_submit(&client->engine, &submission, client_now_ns()) == CANCELD_OK)
-        (void) pthread_cond_signal(&client->io_wake);
+        alarm_ring(&client->io_alarm);
     client_unlock(client);
     operation_let_go(operation);
 }

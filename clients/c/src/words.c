@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The names of the words in the public header. */
-#include <canceld/client.h>
+/* The names of the words in the public headers. The embedded registry has them too. */
+#include <canceld/words.h>
 
 static const char *name_of(const char *const *names, size_t count, uint32_t number)
 {
@@ -77,9 +77,4 @@ const char *canceld_history_kind_name(enum canceld_history_kind kind)
     static const char *const names[] = {"UNSET", "CANCEL", "BULK", "ARM"};
 
     return NAME_OF(names, kind);
-}
-
-const char *canceld_client_version(void)
-{
-    return CANCELD_CLIENT_VERSION;
 }

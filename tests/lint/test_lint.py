@@ -16,6 +16,9 @@ FAULTS = (
     ("layers", "runtime/registry/a.c", "#include <nng/nng.h>\n", "wrapped"),
     ("layers", "runtime/wire/sp.c", '#include "canceld.pb-c.h"\n', "wrapped"),
     ("layers", "runtime/server/a.c", '#include "canceld/client.h"\n', "clients"),
+    ("layers", "runtime/local/a.c", '#include "wire/sp.h"\n', "embedded"),
+    ("layers", "runtime/local/a.c", '#include <canceld/client.h>\n#include "canceld/client.h"\n', "words.h"),
+    ("layers", "runtime/server/a.c", '#include "local/lane.h"\n', "embedded"),
     ("layers", "clients/c/a.c", '#include "base/slab.h"\n', "wire/sp.h"),
     ("layers", "clients/cli/a.c", '#include "wire/sp.h"\n', "cancelctl"),
     ("banned", "runtime/base/a.c", "strcpy(a, b);\n", "strcpy"),
@@ -31,6 +34,7 @@ FAULTS = (
 GOOD = (
     ("layers", "runtime/wire/endpoint.c", '#include <nng/nng.h>\n#include "base/a.h"\n'),
     ("layers", "clients/c/a.c", '#include "wire/sp.h"\n#include "canceld/client.h"\n'),
+    ("layers", "runtime/local/a.c", '#include "registry/direct.h"\n#include "canceld/local.h"\n'),
     ("banned", "runtime/base/a.c", '/* strcpy(a) */ x = "printf(";\nstatic_assert(1, "");\n'),
     ("banned", "runtime/server/main.c", "exit(1);\n"),
     ("lengths", "runtime/base/a.c", "int f(void)\n{\n" + "x;\n" * 60 + "}\n"),
@@ -60,6 +64,16 @@ class Lint(unittest.TestCase):
     def test_a_file_without_its_licence_is_found(self):
         self.assertEqual(self.look("spdx", "runtime/base/a.c", "x;\n")[0], 1)
         self.assertEqual(self.look("spdx", "tests/x.py", "#!/usr/bin/python3\nx\n")[0], 1)
+
+    def test_a_page_that_differs_from_its_figures_is_found(self):
+        results = ('{"machine": {"cpu": "", "cores": 2, "cache": "", "memory_gib": 1, "huge_pages": "", "kernel": "", "system": "", '
+                   '"versions": {}}, "measured": {}, "goals": [], "rows": []}')
+        status, said = self.look("figures", "docs/benchmark/results.json", results)
+        self.assertEqual(status, 1, said)
+        self.assertIn("README.md", said)
+
+    def test_a_tree_without_figures_is_left_out(self):
+        self.assertEqual(self.look("figures", "docs/x", "x\n")[0], 77)
 
     def test_what_is_good_passes(self):
         for script, path, text in GOOD:

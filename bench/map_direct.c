@@ -5,6 +5,9 @@
 
 #include <string.h>
 
+/* What ended is remembered for a minute; then it is forgotten. */
+#define MEMORY_OVER_MS 61000
+
 static void *direct_new(const struct map_config *config)
 {
     return ours_new(config->capacity, config->table_key);
@@ -61,7 +64,7 @@ static void direct_run(void *client, struct map_stream *stream)
 static void direct_settle(void *map)
 {
     struct ours *ours = map;
-    while (ours_advance(ours, ours_now_ms())) {
+    while (ours_advance(ours, ours_now_ms() + MEMORY_OVER_MS)) {
     }
 }
 

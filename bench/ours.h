@@ -28,6 +28,9 @@ struct ours {
     uint64_t told_lost;
 };
 
+/* From now on ours_new() makes registries as the daemon has them, that keep no callbacks. */
+void ours_without_callbacks(bool without);
+
 /* Every limit that counts operations is `operations`. Heap: it is large. */
 struct ours *ours_new(uint64_t operations, struct siphash_key table_key);
 void ours_free(struct ours *ours);

@@ -2,10 +2,14 @@
 /* Time an op, worst stall and bytes an operation, by the number of operations; and memory at a million.
  * One thread, one session. */
 #include "map_bed.h"
+#include "ours.h"
 #include "scale_rows.h"
 #include "weigh.h"
 
 #include <string.h>
+
+/* Weighed alone: its times are those of the other. */
+#define DAEMONS "ours-daemon"
 
 struct size {
     const char *row;
@@ -25,6 +29,7 @@ static const struct {
     const char *note;
 } peers[] = {
     {"ours-direct", "ours", "1 thread: the registry, batches of 64; worst: the longest batch"},
+    {"ours-direct", DAEMONS, "1 thread: the registry as the daemon has it, without a callback"},
     {"mutex-1-thread", "mutex-1-thread",
      "1 thread: a mutex around the same table, one op at a time"},
     {"glib", "glib", "1 thread: a mutex around GLib's GHashTable, one op at a time"},
@@ -138,7 +143,8 @@ void scale_rows_ops(const struct harness *harness)
             continue;
         }
         for (size_t peer = 0; peer < sizeof peers / sizeof peers[0]; peer++) {
-            if (harness_wants_peer(harness, peers[peer].peer)) {
+            if (harness_wants_peer(harness, peers[peer].peer) &&
+                strcmp(peers[peer].peer, DAEMONS) != 0) {
                 size_row(harness, &sizes[i], peer);
             }
         }
@@ -154,6 +160,7 @@ void scale_rows_memory(const struct harness *harness)
         const struct map_design *design = design_of(peers[i].design);
         struct harness_row row = {.peer = peers[i].peer, .note = note};
         struct weighed weighed = {0};
+        ours_without_callbacks(strcmp(row.peer, DAEMONS) == 0);
         if (!harness_wants_peer(harness, row.peer)) {
             continue;
         }

@@ -83,7 +83,8 @@
 
 /* The embedded registry (runtime/local): asks in the mailbox taken in one sweep; ops of one lane taken in
  * one; callbacks on their way to who runs them (a power of two; more wait at the owner); asks and lanes at
- * the most; the longest spin; how often an owner with work looks at its clock, in ops. */
+ * the most; the longest spin; how often an owner with work looks at its clock, in ops; steps of bulk work in a
+ * sweep (few, for whoever asks meanwhile waits for them). */
 #define LOCAL_ASKS_SWEEP_MAX 64
 #define LOCAL_LANE_BATCH_MAX 32
 #define LOCAL_CALLBACKS_MAX 1024
@@ -93,6 +94,7 @@
 #define LOCAL_SPIN_US_MAX 1000000
 #define LOCAL_SPIN_US_AUTO 50
 #define LOCAL_CLOCK_OPS 128
+#define LOCAL_SWEEP_STEPS_MAX 16
 
 /* Fixed by the actor runtime: the first two are what an address has bits for. */
 #define ACTOR_LOOPS_MAX 64

@@ -83,7 +83,7 @@ static uint32_t serve_asks(struct canceld_local *local)
 static void advance(struct canceld_local *local)
 {
     if (local->more || registry_next_ms(local->registry) <= local->now_ms) {
-        local->more = registry_advance(local->registry, local->now_ms, SWEEP_STEPS_MAX);
+        local->more = registry_advance(local->registry, local->now_ms, LOCAL_SWEEP_STEPS_MAX);
     }
 }
 

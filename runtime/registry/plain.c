@@ -2,6 +2,9 @@
 /* Plain operations: their records, and how one is made, ends, is forgotten and moves. */
 #include "registry/state.h"
 
+/* Handed back in one call, at most. */
+#define VALUES_PIECE_BYTES ((size_t) 1048576)
+
 /* ---- what a record says ---- */
 
 static uint64_t hash_of(const void *context, uint32_t index)
@@ -255,6 +258,8 @@ uint32_t plain_make(struct registry *r, const struct plain_op *store,
         wheel_set(&r->plain_timers, index, r->now_ms + store->ttl_ms, r->now_ms);
     }
     if (r->plain_values.base != NULL) {
+        size_t end = ((size_t) index + 1) * sizeof(struct direct_value);
+        r->plain_values_end = end > r->plain_values_end ? end : r->plain_values_end;
         *value_at(r, index) = store->value;
     }
     return index;
@@ -385,6 +390,20 @@ static void move(struct registry *r, uint32_t from, uint32_t to)
     }
 }
 
+/* The values go back as the records do, a piece a call. */
+static void trim_values(struct registry *r)
+{
+    size_t used =
+        ((size_t) r->plain.end * sizeof(struct direct_value) / REGION_GRAIN + 1) * REGION_GRAIN;
+    size_t end = r->plain_values_end / REGION_GRAIN * REGION_GRAIN;
+    if (end < used + 2 * REGION_GRAIN) {
+        return;
+    }
+    size_t from = end - used > VALUES_PIECE_BYTES ? end - VALUES_PIECE_BYTES : used;
+    region_hand_back(&r->plain_values, from, end - from);
+    r->plain_values_end = from;
+}
+
 void plain_compact(struct registry *r, uint32_t moves_max)
 {
     uint32_t from;
@@ -395,6 +414,9 @@ void plain_compact(struct registry *r, uint32_t moves_max)
     }
     (void) radix_tree_compact(&r->by_number, moves_max);
     (void) packed_trim(&r->plain);
+    if (r->plain_values.base != NULL) {
+        trim_values(r);
+    }
 }
 
 /* ---- seen from outside ---- */

@@ -48,7 +48,8 @@ struct registry {
     struct wheel plain_timers;
     struct births births;
     struct region
-        plain_values; /* of struct direct_value, beside the records; empty: there are none */
+        plain_values;        /* of struct direct_value, beside the records; empty: there are none */
+    size_t plain_values_end; /* bytes of the values that may hold memory */
     uint32_t plain_keys;
     uint32_t adopted_count; /* operations of an earlier gen */
 

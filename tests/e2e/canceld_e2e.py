@@ -49,6 +49,21 @@ def eventually(condition, seconds=10, what="the condition"):
         time.sleep(0.005)
 
 
+def is_stopped(pid):
+    """Whether each of its threads has come to a stop: a signal is on its way for a moment, and they run on meanwhile."""
+    states = []
+    for task in os.listdir(f"/proc/{pid}/task"):
+        with open(f"/proc/{pid}/task/{task}/stat", encoding="ascii", errors="replace") as stat:
+            states.append(stat.read().rpartition(")")[2].split()[0])
+    return all(state == "T" for state in states)
+
+
+def send_signal(process, number):
+    process.send_signal(number)
+    if number == signal.SIGSTOP:
+        eventually(lambda: is_stopped(process.pid), what="the stop")
+
+
 def elapse(seconds, condition=lambda: True, what="the condition"):
     """Lets so much time go by, in which the condition holds all the time."""
     end = time.monotonic() + seconds
@@ -115,7 +130,7 @@ class Daemon:
         return self.process.poll() is None
 
     def signal(self, number):
-        self.process.send_signal(number)
+        send_signal(self.process, number)
 
     def wait(self, seconds=10):
         status = self.process.wait(seconds * PATIENCE)
@@ -211,7 +226,7 @@ class Remote:
         return result
 
     def signal(self, number):
-        self.process.send_signal(number)
+        send_signal(self.process, number)
 
     def kill(self):
         self.signal(signal.SIGKILL)

@@ -84,6 +84,7 @@ class Drains:
         self.assertAnswer(canceller.op(cancel(b"007")), "REQUESTED")
         result = canceller.op(drain())
         self.assertAnswer(result, "TIMED_OUT", count=150)
+        eventually(lambda: len(owner.op(poll()).notices) == 150, what="the notice of each")
         for notice in owner.op(poll()).notices[:140]:
             owner.op(delete(notice.key, notice.gen))
         begin = time.monotonic()

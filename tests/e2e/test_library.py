@@ -7,7 +7,7 @@ import signal
 import subprocess
 import threading
 
-from canceld_e2e import PATIENCE, PROGRAMS, Case, cancel, eventually, get, main, over_both, pb, wait
+from canceld_e2e import PATIENCE, PROGRAMS, Case, cancel, eventually, get, main, over_both, pb, send_signal, wait
 from link import Link
 
 NOTICE_FIELDS = ("cancelled", "ended", "lost_possible", "lost", "outcome", "flag", "text")
@@ -133,7 +133,7 @@ class Library:
         self.daemon("--limit-grace-ms", "500")
         owner, peer = self.owner(), self.peer(seconds=30)
         gen = owner.store("k")
-        owner.process.send_signal(signal.SIGSTOP)
+        send_signal(owner.process, signal.SIGSTOP)
         self.assertAnswer(peer.op(cancel(b"k", text="meanwhile")), "REQUESTED")
         self.ended(peer, b"k", gen, pb.OUTCOME_OWNER_LOST)
         owner.process.send_signal(signal.SIGCONT)

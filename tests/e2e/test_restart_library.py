@@ -6,7 +6,7 @@ import os
 import signal
 import subprocess
 
-from canceld_e2e import Case, cancel, count, eventually, get, main, over_both, pb, wait
+from canceld_e2e import Case, cancel, count, eventually, get, main, over_both, pb, send_signal, wait
 from cli import CliHelpers
 from test_library import Owner
 
@@ -34,7 +34,7 @@ class Comeback(CliHelpers):
         daemon = self.journaled()
         owner, canceller = self.owner(), self.peer()
         gen = owner.store("k")
-        owner.process.send_signal(signal.SIGSTOP)
+        send_signal(owner.process, signal.SIGSTOP)
         self.assertAnswer(canceller.op(cancel(b"k", text="before")), "REQUESTED", journaled=True)
         daemon.restart()
         owner.process.send_signal(signal.SIGCONT)

@@ -2,7 +2,7 @@
 """SIGSTOP for five ttls: of the daemon, and nobody loses anything; of an owner, and only that one does."""
 import signal
 
-from canceld_e2e import PATIENCE, Case, cancel, count, delete, elapse, eventually, main, over_both, pb, wait
+from canceld_e2e import PATIENCE, Case, cancel, count, delete, elapse, eventually, main, over_both, pb, send_signal, wait
 
 TTL_MS = 400 * PATIENCE
 STOPPED_S = 5 * TTL_MS / 1000
@@ -30,7 +30,7 @@ class Stopped(Case):
             return stat.read().rpartition(")")[2].split()[0] == "T"
 
     def stop(self, process):
-        process.send_signal(signal.SIGSTOP)
+        send_signal(process, signal.SIGSTOP)
         eventually(lambda: self.is_stopped(process.pid), what="the stop")
         elapse(STOPPED_S, lambda: self.is_stopped(process.pid), "being stopped")
         process.send_signal(signal.SIGCONT)

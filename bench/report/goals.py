@@ -72,9 +72,9 @@ EXPIRE, DEATH = "scale/expire-1M", "scale/death-1M"
 GROW = ("scale/grow-10M", "scale/grow-4M", "scale/grow-1M")
 
 # Why one is missed, where somebody has looked: shown only while it is.
-WHOLE_WAY = ("a key that ended a while ago is still remembered, and its next operation goes the registry's whole way, not the "
-             "plain one: by a profile of op-1k that is 73 % of the time")
-REMEMBERED = "65,536 operations that ended lately are remembered, at some 400 bytes each: 26 MB, whatever the map holds"
+WHOLE_WAY = ("an operation has a gen, a ttl, an owner and a place in the finished memory beside its key, and the map beside it has "
+             "not: by a profile of delete and store at 1 M, a quarter of the owner's time is in these")
+REMEMBERED = "65,536 operations that ended lately may be remembered, whatever the map holds; a key with many of them takes more"
 
 GOALS = (
     ("window 64, 1 M operations: >= 3x one mutex map with 2 threads, >= 1.1x 64 spinlock shards", (
@@ -89,7 +89,7 @@ GOALS = (
     ("worst single insert while growing to 10 M <= 1 ms", (
         Check("worst insert", "below", 1e6, Where(GROW, "ours", "worst_ns")),)),
     ("<= 80 bytes an operation with a 32-byte key, ttl and owner links, all included", (
-        Check("bytes", "below", 80, Where("scale/bytes-1M"), missed=REMEMBERED),)),
+        Check("bytes", "below", 80, Where("scale/bytes-1M", ("ours-daemon",)), missed=REMEMBERED),)),
     ("<= 5 % of the memory kept after 99 % are deleted", (
         Check("kept", "below", 5, Where("scale/kept-1M"), missed=REMEMBERED),)),
     ("sockets, depth 64, single ops: >= 2x Redis pipelined at the same depth; frames of 32: >= 3x", (

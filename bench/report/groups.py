@@ -47,6 +47,7 @@ DESIGNS = {
     "ours-embedded": "canceld, embedded",
     "ours-2-loops": "canceld, 2 loops",
     "ours-direct": "canceld, direct calls",
+    "ours-daemon": "canceld, as the daemon has it",
     "ours-table": "canceld, its table alone",
     "mutex": "one mutex map",
     "mutex-steps": "one mutex map, cleaned in steps",

@@ -31,7 +31,7 @@ def lines():
         found.append(line(f"scale/op-{size}", "glib", 60 + 40 * index, worst_ns=2e4 * 10**index))
     found += [line("scale/grow-10M", "ours", 200, p999_ns=5000, worst_ns=700_000),
               line("scale/grow-10M", "glib", 300, p999_ns=6000, worst_ns=2.1e8),
-              line("scale/bytes-1M", "ours", 77, "bytes/entry"), line("scale/kept-1M", "ours", 4, "percent"),
+              line("scale/bytes-1M", "ours-daemon", 77, "bytes/entry"), line("scale/kept-1M", "ours", 4, "percent"),
               line("scale/kept-1M", "go-map", 79, "percent"),
               line("scale/expire-1M", "ours", 30, "us", quiet_ns=20_000), line("scale/death-1M", "ours", 39, "us", quiet_ns=20_000)]
     for depth, ours, redis in ((1, 21e3, 25e3), (16, 280e3, 260e3), (64, 1.3e6, 560e3), (256, 1.7e6, 640e3)):

@@ -90,7 +90,7 @@ class Goals(unittest.TestCase):
 
     def test_a_bound_that_is_just_reached_is_met(self):
         for value, met in ((80, True), (80.1, False)):
-            lines = without("scale/bytes-1M") + [line("scale/bytes-1M", "ours", value, "bytes/entry")]
+            lines = without("scale/bytes-1M") + [line("scale/bytes-1M", "ours-daemon", value, "bytes/entry")]
             self.assertIs(judged(lines)[5]["met"], met)
 
     def test_ratios_are_taken_turn_by_turn(self):

@@ -243,6 +243,7 @@ struct model {
     struct list *records; /* of struct model_record: those of this step */
     uint64_t records_given;
     uint64_t records_kept;
+    bool arm_was_used; /* by the last model_use_arm(), and not merely dropped */
     bool journal_has_failed;
     bool journal_is_full;
     uint64_t revision_base; /* of the events' numbers: as the real one counts */

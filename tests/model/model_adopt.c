@@ -231,7 +231,7 @@ static struct causes causes_of(struct model *model, const struct model_request *
     bool is_first = causes.first.code == CAUSE_UNSET;
     if (model_use_arm(model, adopted, is_first && causes.maybe_count == 0, &armed, &record)) {
         add_cause(&causes, &armed, record);
-        causes.is_recorded = causes.is_recorded || is_first;
+        causes.is_recorded = causes.is_recorded || (is_first && model->arm_was_used);
     }
     add_drains(model, adopted, &causes);
     bool is_none = causes.first.code == CAUSE_UNSET;

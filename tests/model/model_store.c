@@ -319,11 +319,13 @@ bool model_use_arm(struct model *model, const struct model_op *op, bool is_first
     struct journal_record gone = {.kind = JOURNAL_ARM_GONE, .space = op->space, .key = op->key};
     *cause_out = armed->cause;
     /* Where another cause comes first, it is used as well, but not for this. */
-    *record_out = is_first ? model_record(model, &used, true) : model_record(model, &gone, false);
+    uint64_t gone_number = is_first ? 0 : model_record(model, &gone, false);
+    *record_out = is_first ? model_record(model, &used, true) : gone_number;
     if (*record_out == 0) {
         *record_out = model_record(model, &used, true);
     }
     list_remove(&model->armed, (size_t) (armed - (struct model_armed *) model->armed.items));
+    model->arm_was_used = *record_out != 0 && *record_out != gone_number;
     return true;
 }
 

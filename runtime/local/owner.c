@@ -251,7 +251,7 @@ static void cancel_all(struct canceld_local *local)
 {
     struct ask *ask = local->stop_ask;
     ask->kind = ASK_FRAME;
-    ask->op = (struct op){.kind = OP_CANCEL};
+    op_clear(&ask->op, OP_CANCEL);
     ask->op.as.cancel.cause_code = CAUSE_SHUTDOWN;
     ask->op.as.cancel.whole_namespace = true;
     ask_serve(local, ask);

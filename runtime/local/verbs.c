@@ -63,7 +63,7 @@ static enum canceld_status begin(struct canceld_local *local, enum op_kind kind,
         return CANCELD_NO_MEMORY;
     }
     ask->kind = ASK_FRAME;
-    ask->op = (struct op){.kind = kind};
+    op_clear(&ask->op, kind);
     *ask_out = ask;
     return CANCELD_OK;
 }

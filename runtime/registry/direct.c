@@ -27,7 +27,9 @@ uint64_t registry_direct_open(struct registry *r, uint64_t now_ms)
         return 0;
     }
     struct result result = {0};
-    serve(r, &(struct op){.kind = OP_OPEN}, &(struct direct_value){0}, &result);
+    struct op open;
+    op_clear(&open, OP_OPEN);
+    serve(r, &open, &(struct direct_value){0}, &result);
     if (result.answer != ANSWER_OPENED) {
         registry_link_down(r, DIRECT_LINK, now_ms);
         return 0;
@@ -69,7 +71,10 @@ void registry_direct_prefetch_record(const struct registry *r, uint64_t hash)
 /* As a frame would bring it. */
 static struct op op_of(const struct direct_op *direct)
 {
-    struct op op = {.kind = direct->kind, .key = direct->key, .gen = direct->gen};
+    struct op op;
+    op_clear(&op, direct->kind);
+    op.key = direct->key;
+    op.gen = direct->gen;
     switch (direct->kind) {
     case OP_STORE:
         op.as.store.policy = direct->policy;

@@ -11,6 +11,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <string.h>
 
 /* Where an answer goes: a link (a connection's address, never reused, never 0) and the route that
  * the transport gave the request, of no meaning here. */
@@ -153,6 +154,14 @@ struct op {
         } drain;                /* undrain too */
     } as;
 };
+
+/* All zero but for its kind. An initializer is not enough: of the union it need set no more than the first
+ * member. */
+static inline void op_clear(struct op *op, enum op_kind kind)
+{
+    memset(op, 0, sizeof *op);
+    op->kind = kind;
+}
 
 struct frame {
     uint32_t version;

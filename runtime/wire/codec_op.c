@@ -287,6 +287,6 @@ bool codec_op(struct arena *arena, const Canceld__V1__Op *from, struct op *op_ou
 {
     const unsigned row = (unsigned) from->op_case;
     ASSERT(row < OP_END && op_rows[row].take != NULL);
-    *op_out = (struct op){.kind = op_rows[row].kind};
+    op_clear(op_out, op_rows[row].kind);
     return op_rows[row].take(arena, from, op_out);
 }

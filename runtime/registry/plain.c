@@ -506,7 +506,10 @@ void check_plain(const struct registry *r)
     packed_check(&r->plain);
     line_map_check(&r->by_key);
     radix_tree_check(&r->by_number);
-    wheel_check(&r->plain_timers);
+    if (r->plain_timers.count >
+        0) { /* it has many slots, and this is asked after each step of a test */
+        wheel_check(&r->plain_timers);
+    }
     ASSERT(r->by_key.count == r->plain.count + r->keys.count);
     ASSERT(r->by_number.count == r->plain.count + r->operations.count - r->adopted_count);
     uint32_t set = 0;

@@ -186,9 +186,9 @@ static void stats_of_all_parts(void)
     CHECK_EQ(stat_of(result, "wire_frames_malformed"), 1);
     CHECK_EQ(stat_of(result, "wire_frames_too_complex"), 0);
     CHECK_EQ(stat_of(result, "wire_cut_RULES"), 0);
-    CHECK_GT(stat_of(result, "owner_messages"), 0);
-    CHECK_GT(stat_of(result, "owner_sleeps"), 0);
-    CHECK_GT(stat_of(result, "owner_wakes"), 0);
+    /* It may have been too busy looking at its sockets to be told anything, or to sleep. */
+    CHECK_GE(stat_of(result, "owner_sleeps"), stat_of(result, "owner_wakes"));
+    (void) stat_of(result, "owner_messages");
     CHECK_GE(stat_of(result, "owner_actors"), 5); /* service, registry, endpoint, two links */
     (void) stat_of(result, "lease_stalls");
     reply_free(reply);

@@ -258,13 +258,13 @@ static enum io_step step_choose(struct canceld_client *client, uint64_t now_ns)
     return IO_NOTHING;
 }
 
-static void step_take(struct canceld_client *client, enum io_step step, uint64_t now_ns)
+/* Without the mutex: it touches the stream, and of the client what is claimed with the step. */
+static void step_take(struct canceld_client *client, enum io_step step)
 {
     struct stream *stream = &client->stream;
 
     switch (step) {
     case IO_DIAL:
-        client->dialled_ns = now_ns;
         stream_dial(stream);
         break;
     case IO_RECEIVE:
@@ -279,7 +279,6 @@ static void step_take(struct canceld_client *client, enum io_step step, uint64_t
         break;
     case IO_CLOSE:
         stream_close(stream);
-        client->link_ending = false;
         break;
     case IO_NOTHING:
         break;
@@ -342,9 +341,11 @@ void *client_io_run(void *arg)
             continue;
         }
         client->giving_up = step == IO_GIVE_UP;
+        client->dialled_ns = step == IO_DIAL ? now_ns : client->dialled_ns;
         client_unlock(client);
-        step_take(client, step, now_ns);
+        step_take(client, step);
         client_lock(client);
+        client->link_ending = client->link_ending && step != IO_CLOSE;
     }
     client_unlock(client);
     return NULL;

@@ -75,6 +75,8 @@ GROW = ("scale/grow-10M", "scale/grow-4M", "scale/grow-1M")
 WHOLE_WAY = ("an operation has a gen, a ttl, an owner and a place in the finished memory beside its key, and the map beside it has "
              "not: by a profile of delete and store at 1 M, a quarter of the owner's time is in these")
 REMEMBERED = "65,536 operations that ended lately may be remembered, whatever the map holds; a key with many of them takes more"
+SINGLE = ("a frame of one op is decided, answered and remembered by itself: by a profile the remembered answer is 8 % of the owner's "
+          "time, and waking a side that sleeps most of the rest; frames of 32 share both")
 
 GOALS = (
     ("window 64, 1 M operations: >= 3x one mutex map with 2 threads, >= 1.1x 64 spinlock shards", (
@@ -93,7 +95,7 @@ GOALS = (
     ("<= 5 % of the memory kept after 99 % are deleted", (
         Check("kept", "below", 5, Where("scale/kept-1M"), missed=REMEMBERED),)),
     ("sockets, depth 64, single ops: >= 2x Redis pipelined at the same depth; frames of 32: >= 3x", (
-        Check("depth 64", "times", 2, Where("socket/ops-depth-64"), Where("socket/ops-depth-64", "redis")),
+        Check("depth 64", "times", 2, Where("socket/ops-depth-64"), Where("socket/ops-depth-64", "redis"), SINGLE),
         Check("frames of 32", "times", 3, Where("socket/ops-frame-32"),
               Where(("socket/ops-frame-32", "socket/ops-depth-64"), "redis")))),
     ("one outstanding: <= 0.8x the round trip of bare NNG REQ/REP", (

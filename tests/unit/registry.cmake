@@ -21,3 +21,4 @@ canceld_test(test_registry_fields LABEL unit TIMEOUT 120
     SOURCES unit/test_registry_fields.c unit/registry_rig.c LINKS canceld_registry)
 canceld_test(test_registry_plain LABEL unit TIMEOUT 240
     SOURCES unit/test_registry_plain.c unit/registry_rig.c LINKS canceld_registry)
+canceld_test(test_births LABEL unit TIMEOUT 60 LINKS canceld_registry)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* An entry for each millisecond in which numbers were given out, with the first of them. There is room
- * for the last 65,536; when it is used up, every second of the older three quarters is left out. So the
- * further back, the coarser: an age is off by a few ten-thousandths of itself at the most, and what it
- * costs is nothing an operation. */
+/* An entry for each millisecond in which numbers were given out, with the first of them. When there is no
+ * room for one more, those are left out whose neighbours are so close together, for their age, that it makes
+ * no difference: an age is off by less than a 2,048th of itself, or a millisecond. So what is kept of a year
+ * takes half of the room, and what it costs is nothing an operation. */
 #include "registry/plain.h"
 
 bool births_init(struct births *births)
@@ -16,16 +16,22 @@ void births_fini(struct births *births)
     region_fini(&births->region);
 }
 
+#define FINENESS 2048
+
 static void thin(struct births *births)
 {
     struct birth *all = births->region.base;
-    uint32_t older = births->count / 4 * 3;
-    uint32_t kept = 0;
-    for (uint32_t i = 0; i < births->count; i++) {
-        if (i >= older || i % 2 == 0) {
+    uint64_t now_ms = all[births->count - 1].ms;
+    uint32_t kept = 1;
+    for (uint32_t i = 1; i < births->count; i++) {
+        bool last = i + 1 == births->count;
+        uint64_t gap_ms = last ? 0 : all[i + 1].ms - all[kept - 1].ms;
+        uint64_t age_ms = last ? 0 : now_ms - all[i + 1].ms;
+        if (last || gap_ms > age_ms / FINENESS) {
             all[kept++] = all[i];
         }
     }
+    ASSERT(kept < BIRTHS_MAX); /* a hundred years take less */
     births->count = kept;
 }
 

@@ -33,7 +33,7 @@ static bool is_space(struct bytes name)
     return true;
 }
 
-static bool is_ttl(uint32_t ttl_ms)
+bool op_ttl_is_good(uint32_t ttl_ms)
 {
     return ttl_ms >= TTL_MS_MIN && ttl_ms <= TTL_MS_MAX;
 }
@@ -87,7 +87,7 @@ static struct error check_store(const struct registry *r, const struct op *op)
     if (op->as.store.policy >= POLICY_END) {
         return bad("policy", "policy must be REJECT, SUPERSEDE or JOIN");
     }
-    if (op->as.store.ttl_ms != 0 && !is_ttl(op->as.store.ttl_ms)) {
+    if (op->as.store.ttl_ms != 0 && !op_ttl_is_good(op->as.store.ttl_ms)) {
         return bad("ttl_ms", "ttl_ms must be 0 or 100 to 86400000");
     }
     if (op->as.store.on_expiry >= ON_EXPIRY_END) {
@@ -237,7 +237,8 @@ static struct error check_delete(const struct registry *r, const struct op *op)
 static struct error check_touch(const struct registry *r, const struct op *op)
 {
     (void) r;
-    return is_ttl(op->as.touch.ttl_ms) ? fine : bad("ttl_ms", "ttl_ms must be 100 to 86400000");
+    return op_ttl_is_good(op->as.touch.ttl_ms) ? fine
+                                               : bad("ttl_ms", "ttl_ms must be 100 to 86400000");
 }
 
 static struct error check_poll(const struct registry *r, const struct op *op)

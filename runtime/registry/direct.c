@@ -169,7 +169,7 @@ static bool is_plain(const struct registry *r, const struct direct_op *op, uint3
     if (op->key.size == 0 || op->key.size > KEY_BYTES_MAX || r->shut_down) {
         return false;
     }
-    bool ttl = op->ttl_ms >= TTL_MS_MIN && op->ttl_ms <= TTL_MS_MAX;
+    bool ttl = op_ttl_is_good(op->ttl_ms);
     switch (op->kind) {
     case OP_STORE:
         return op->more == NULL && (ttl || op->ttl_ms == 0) && op->policy < POLICY_END &&
@@ -220,8 +220,7 @@ static bool serve_plain(struct registry *r, const struct direct_op *op,
     struct plain_op plain = {
         .kind = op->kind,
         .policy = op->policy,
-        .flags = (uint8_t) ((op->on_expiry == ON_EXPIRY_REAP ? PLAIN_REAPS : 0U) |
-                            (op->policy == POLICY_JOIN ? PLAIN_JOINS : 0U)),
+        .flags = plain_flags(op->policy, op->on_expiry, op->on_owner_loss),
         .outcome = op->outcome,
         .ttl_ms = op->ttl_ms,
         .session = r->direct_session,

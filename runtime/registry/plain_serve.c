@@ -6,6 +6,15 @@
 
 /* ---- store ---- */
 
+uint8_t plain_flags(uint32_t policy, uint32_t on_expiry, uint32_t on_owner_loss)
+{
+    unsigned flags = 0;
+    flags |= on_expiry == ON_EXPIRY_REAP ? PLAIN_REAPS : 0U;
+    flags |= on_owner_loss == ON_OWNER_LOSS_KEEP ? PLAIN_KEEPS : 0U;
+    flags |= policy == POLICY_JOIN ? PLAIN_JOINS : 0U;
+    return (uint8_t) flags;
+}
+
 /* The bound that one more operation of the session, in its own namespace, would pass; NULL: none. */
 static const char *full_of(const struct registry *r, const struct plain_op *op, size_t more_bytes)
 {
@@ -137,15 +146,6 @@ void plain_apply(struct registry *r, const struct plain_op *op, enum answer plan
 
 /* ---- by a frame ---- */
 
-static uint8_t flags_of(const struct op *op)
-{
-    unsigned flags = 0;
-    flags |= op->as.store.on_expiry == ON_EXPIRY_REAP ? PLAIN_REAPS : 0U;
-    flags |= op->as.store.on_owner_loss == ON_OWNER_LOSS_KEEP ? PLAIN_KEEPS : 0U;
-    flags |= op->as.store.policy == POLICY_JOIN ? PLAIN_JOINS : 0U;
-    return (uint8_t) flags;
-}
-
 /* False where it asks for more than a plain operation has. */
 static bool op_of(const struct request *q, const struct op *op, struct plain_op *plain)
 {
@@ -157,7 +157,8 @@ static bool op_of(const struct request *q, const struct op *op, struct plain_op 
     switch (op->kind) {
     case OP_STORE:
         plain->policy = (uint8_t) op->as.store.policy;
-        plain->flags = flags_of(op);
+        plain->flags =
+            plain_flags(op->as.store.policy, op->as.store.on_expiry, op->as.store.on_owner_loss);
         plain->ttl_ms = op->as.store.ttl_ms;
         plain->value = q->value;
         return op->as.store.labels.count == 0 && op->as.store.meta.size == 0 &&

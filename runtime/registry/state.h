@@ -261,6 +261,7 @@ void plain_fini(struct registry *r);
 struct bytes plain_name(const struct registry *r, const struct plain *plain);
 uint32_t plain_space(const struct registry *r, const struct plain *plain);
 uint64_t plain_ended_ms(const struct registry *r, const struct plain *plain);
+uint8_t plain_flags(uint32_t policy, uint32_t on_expiry, uint32_t on_owner_loss);
 uint64_t plain_deadline_ms(const struct registry *r, const struct plain *plain); /* 0: no ttl */
 struct direct_value plain_value(const struct registry *r, uint32_t index);
 struct plain_found plain_find(const struct registry *r, uint32_t space, struct bytes key,
@@ -589,5 +590,6 @@ void check_held(const struct registry *r);
 /* check_op.c: the fields of an op; an error with its field where one is out of range */
 struct error op_check(const struct registry *r, const struct op *op);
 struct error labels_check(struct labels labels);
+bool op_ttl_is_good(uint32_t ttl_ms); /* one that is given: not 0 */
 
 #endif

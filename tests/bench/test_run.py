@@ -2,6 +2,7 @@
 """bench/run with programs that are invented: what is missing, what fails, what hangs, and what it costs."""
 import json
 import os
+import select
 import subprocess
 import sys
 import tempfile
@@ -69,8 +70,19 @@ class Programs(unittest.TestCase):
         self.assertIn("not done after", run.status)
         with open(pids, encoding="utf-8") as file:
             pid = int(file.read())
-        state = programs.machine.text_of(f"/proc/{pid}/stat").rsplit(") ", 1)[-1][:1]
-        self.assertIn(state, ("", "Z"))
+        self.assertTrue(ends(pid), "what it started has been killed with it")
+
+
+def ends(pid, patience_seconds=10):
+    """Whether process `pid` has ended, or does so: a SIGKILL takes effect a moment after it was sent."""
+    try:
+        descriptor = os.pidfd_open(pid)
+    except ProcessLookupError:
+        return True
+    try:
+        return bool(select.select([descriptor], [], [], patience_seconds)[0])
+    finally:
+        os.close(descriptor)
 
 
 class Table(unittest.TestCase):

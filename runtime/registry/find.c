@@ -48,7 +48,7 @@ struct found find_known(struct request *q, const struct op *op)
     if (found.key == 0) {
         return found;
     }
-    found.operation = operation_find(r, found.key, op->gen);
+    found.operation = plain_promote_of(r, found.key, op->gen);
     if (is_of_the_dead(r, found.operation)) {
         operation_take_turn(r, found.operation);
         return find_known(q, op); /* once: now it is nobody's, or forgotten */

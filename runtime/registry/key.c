@@ -37,10 +37,7 @@ uint32_t key_look(const struct registry *r, uint32_t space, struct bytes name)
 
 uint32_t key_find(struct registry *r, uint32_t space, struct bytes name)
 {
-    if (space != 0) {
-        plain_promote_key(r, space, name);
-    }
-    return key_look(r, space, name);
+    return space == 0 ? 0 : plain_promote_key(r, space, name);
 }
 
 const char *key_full(const struct registry *r, struct bytes space, struct bytes name,
@@ -56,18 +53,26 @@ const char *key_full(const struct registry *r, struct bytes space, struct bytes 
     return r->bytes.bytes + more_bytes > r->bytes.bytes_max ? "bytes" : NULL;
 }
 
+uint32_t key_make_of(struct registry *r, uint32_t space, struct kept_bytes name, uint64_t hash)
+{
+    uint32_t index = slab_take(&r->keys);
+    ASSERT(index != 0);
+    struct key *key = key_at(r, index);
+    key->space = space;
+    key->name = name;
+    key->hash = hash;
+    space_at(r, space)->references++;
+    bool inserted = line_map_insert(&r->by_key, hash, index | WHOLE_BIT);
+    ASSERT(inserted);
+    return index;
+}
+
 uint32_t key_make_in(struct registry *r, uint32_t space, struct bytes name)
 {
-    uint32_t key = slab_take(&r->keys);
-    ASSERT(key != 0);
-    key_at(r, key)->space = space;
-    space_at(r, space)->references++;
-    bool kept = byte_heap_keep(&r->bytes, name, &key_at(r, key)->name);
-    ASSERT(kept);
-    key_at(r, key)->hash = key_hash(r, space, name);
-    bool inserted = line_map_insert(&r->by_key, key_at(r, key)->hash, key | WHOLE_BIT);
-    ASSERT(inserted);
-    return key;
+    struct kept_bytes kept;
+    bool had = byte_heap_keep(&r->bytes, name, &kept);
+    ASSERT(had);
+    return key_make_of(r, space, kept, key_hash(r, space, name));
 }
 
 uint32_t key_make(struct registry *r, struct bytes space_name_, struct bytes name)

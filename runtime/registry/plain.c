@@ -7,6 +7,12 @@
 
 /* ---- what a record says ---- */
 
+/* Live, or the newest of its key that ended. */
+static bool is_by_key(const struct plain *plain)
+{
+    return plain_is_live(plain) || (plain->flags & PLAIN_NEWEST) != 0;
+}
+
 static uint64_t hash_of(const void *context, uint32_t index)
 {
     const struct registry *r = context;
@@ -87,12 +93,29 @@ static bool is_key(const struct registry *r, uint32_t index, uint32_t space, str
     return key->hash == hash && key->space == space && bytes_equal(key_name(r, index), name);
 }
 
+static bool is_of(const struct registry *r, const struct plain *plain, uint32_t space,
+                  struct bytes key)
+{
+    return bytes_equal(plain_name(r, plain), key) && plain_space(r, plain) == space;
+}
+
+uint32_t plain_of_gen(const struct registry *r, uint32_t space, struct bytes key, uint64_t gen)
+{
+    uint32_t id = gen < r->gen_first ? 0 : radix_tree_get(&r->by_number, gen - r->gen_first);
+    bool plain = (id & PLAIN_BIT) != 0 && is_of(r, plain_at(r, id & ~PLAIN_BIT), space, key);
+    return plain ? id & ~PLAIN_BIT : 0;
+}
+
+static bool has_gen(const struct registry *r, uint32_t index, uint64_t gen)
+{
+    return index != 0 && r->gen_first + plain_number(plain_at(r, index)) == gen;
+}
+
 struct plain_found plain_find(const struct registry *r, uint32_t space, struct bytes key,
                               uint64_t hash, uint64_t gen)
 {
     struct plain_found found = {0};
     struct line_walk walk;
-    uint64_t newest = 0;
     uint32_t index = line_map_first(&r->by_key, hash, &walk);
     for (; index != 0; index = line_map_next(&walk)) {
         if ((index & WHOLE_BIT) != 0) {
@@ -101,20 +124,15 @@ struct plain_found plain_find(const struct registry *r, uint32_t space, struct b
             continue;
         }
         const struct plain *plain = plain_at(r, index);
-        if (!bytes_equal(plain_name(r, plain), key) || plain_space(r, plain) != space) {
-            continue;
+        if (is_of(r, plain, space, key)) {
+            *(plain_is_live(plain) ? &found.live : &found.ended) = index;
         }
-        uint64_t number = plain_number(plain);
-        found.count++;
-        if (r->gen_first + number == gen) {
-            found.wanted = index;
-        }
-        if (plain_is_live(plain)) {
-            found.live = index;
-        } else if (number >= newest) {
-            newest = number;
-            found.ended = index;
-        }
+    }
+    if (gen != 0 && found.whole == 0) {
+        found.wanted = has_gen(r, found.live, gen)    ? found.live
+                       : has_gen(r, found.ended, gen) ? found.ended
+                       : found.ended != 0             ? plain_of_gen(r, space, key, gen)
+                                                      : 0;
     }
     return found;
 }
@@ -173,14 +191,15 @@ static bool take_key(struct registry *r, uint32_t index, const struct plain_op *
                      const struct plain_found *others)
 {
     struct plain *plain = plain_at(r, index);
+    uint32_t other = others->live != 0 ? others->live : others->ended;
     bool kept = store->key.size > PLAIN_KEY_BYTES;
     if (!kept) {
         plain->key_size = (uint8_t) store->key.size;
         memcpy(plain->key, store->key.data, store->key.size);
-    } else if (others->count > 0) {
-        plain->kept = plain_at(r, others->live != 0 ? others->live : others->ended)->kept;
+    } else if (other != 0) {
+        plain->kept = plain_at(r, other)->kept;
     }
-    if (others->count > 0) {
+    if (other != 0) {
         return true;
     }
     bool taken = kept ? byte_heap_keep(&r->bytes, store->key, &plain->kept)
@@ -200,22 +219,26 @@ static void give_key(struct registry *r, struct plain *plain)
     }
 }
 
-/* Out of the key's table, with the key's bytes where it was the last. */
-void plain_leave_key(struct registry *r, uint32_t index, uint32_t space, uint64_t hash)
+struct kept_bytes plain_take_name(struct registry *r, uint32_t index)
 {
-    struct plain *plain = plain_at(r, index);
-    line_map_remove(&r->by_key, hash, index);
-    if (plain_find(r, space, plain_name(r, plain), hash, 0).count == 0) {
-        give_key(r, plain);
+    const struct plain *plain = plain_at(r, index);
+    struct kept_bytes name = plain->kept;
+    r->plain_keys--;
+    if (plain->key_size != 0) {
+        byte_heap_discharge(&r->bytes, plain->key_size);
+        bool kept = byte_heap_keep(&r->bytes, plain_name(r, plain), &name);
+        ASSERT(kept);
     }
+    return name;
 }
 
-/* Where it did not come into the key's table. */
-static void forsake_key(struct registry *r, uint32_t index, const struct plain_op *store)
+/* It is not in the key's table, or not any more: the key's bytes go where it was the last. */
+static void leave_key(struct registry *r, uint32_t index, uint32_t space, uint64_t hash)
 {
-    uint32_t space = session_at(r, store->session)->space;
-    if (plain_find(r, space, store->key, store->hash, 0).count == 0) {
-        give_key(r, plain_at(r, index));
+    struct plain *plain = plain_at(r, index);
+    struct plain_found others = plain_find(r, space, plain_name(r, plain), hash, 0);
+    if (others.live == 0 && others.ended == 0) {
+        give_key(r, plain);
     }
 }
 
@@ -250,7 +273,7 @@ uint32_t plain_make(struct registry *r, const struct plain_op *store,
         return 0;
     }
     if (!enter(r, index, number, store->hash)) {
-        forsake_key(r, index, store);
+        leave_key(r, index, session_at(r, store->session)->space, store->hash);
         packed_give(&r->plain, index);
         return 0;
     }
@@ -270,7 +293,8 @@ void plain_unmake(struct registry *r, uint32_t index, uint64_t hash)
     const struct plain *plain = plain_at(r, index);
     wheel_clear(&r->plain_timers, index);
     radix_tree_remove(&r->by_number, plain_number(plain));
-    plain_leave_key(r, index, plain_space(r, plain), hash);
+    line_map_remove(&r->by_key, hash, index);
+    leave_key(r, index, plain_space(r, plain), hash);
     packed_give(&r->plain, index);
 }
 
@@ -300,9 +324,19 @@ void plain_touch(struct registry *r, uint32_t index, uint32_t ttl_ms)
 
 /* ---- its end ---- */
 
-void plain_end(struct registry *r, uint32_t index, enum outcome outcome)
+/* The newest that ended is another from now on. */
+static void succeed(struct registry *r, uint32_t older, uint64_t hash)
+{
+    line_map_remove(&r->by_key, hash, older);
+    plain_at(r, older)->flags &= (uint8_t) ~PLAIN_NEWEST;
+}
+
+void plain_end(struct registry *r, uint32_t index, uint32_t older, enum outcome outcome)
 {
     struct plain *plain = plain_at(r, index);
+    if (older != 0) {
+        succeed(r, older, hash_of(r, index));
+    }
     struct session *session = session_at(r, plain->holder);
     struct space *space = space_at(r, session->space);
     plain_disown(r, index);
@@ -315,7 +349,8 @@ void plain_end(struct registry *r, uint32_t index, enum outcome outcome)
     r->operations_counted--;
     r->counters.outcomes[outcome]++;
     plain->holder = session->space;
-    plain->flags |= (uint8_t) (PLAIN_ENDED | (unsigned) outcome << PLAIN_OUTCOME_SHIFT);
+    plain->flags |=
+        (uint8_t) (PLAIN_ENDED | PLAIN_NEWEST | (unsigned) outcome << PLAIN_OUTCOME_SHIFT);
     plain->ended.of_memory = (struct chain){0};
     plain->ended.ms = (uint32_t) r->now_ms;
     r->drains_due = true;
@@ -334,24 +369,34 @@ void plain_forget(struct registry *r, uint32_t index)
     space_at(r, space)->states[STATE_ENDED]--;
     r->states[STATE_ENDED]--;
     radix_tree_remove(&r->by_number, plain_number(plain));
-    plain_leave_key(r, index, space, key_hash(r, space, plain_name(r, plain)));
+    if (is_by_key(plain)) {
+        uint64_t hash = hash_of(r, index);
+        line_map_remove(&r->by_key, hash, index);
+        leave_key(r, index, space, hash);
+    }
     packed_give(&r->plain, index);
     space_give(r, space);
 }
 
 void plain_fetch(const struct registry *r, uint32_t index)
 {
-    line_map_prefetch(&r->by_key, hash_of(r, index));
-    radix_tree_prefetch(&r->by_number, plain_number(plain_at(r, index)));
+    const struct plain *plain = plain_at(r, index);
+    if (is_by_key(plain)) {
+        line_map_prefetch(&r->by_key, hash_of(r, index));
+    }
+    radix_tree_prefetch(&r->by_number, plain_number(plain));
 }
 
 void plain_lose_owner(struct registry *r, uint32_t index)
 {
     if ((plain_at(r, index)->flags & PLAIN_KEEPS) != 0) {
         operation_lose_owner(r, plain_promote(r, index));
-    } else {
-        plain_end(r, index, OUTCOME_OWNER_LOST);
+        return;
     }
+    const struct plain *plain = plain_at(r, index);
+    struct plain_found found =
+        plain_find(r, plain_space(r, plain), plain_name(r, plain), hash_of(r, index), 0);
+    plain_end(r, index, found.ended, OUTCOME_OWNER_LOST);
 }
 
 void plain_expire(struct registry *r, uint32_t *budget)
@@ -374,10 +419,11 @@ void plain_expire(struct registry *r, uint32_t *budget)
 /* Everything that names a record follows it to its new place. */
 static void move(struct registry *r, uint32_t from, uint32_t to)
 {
-    uint64_t hash = hash_of(r, from);
+    if (is_by_key(plain_at(r, from))) {
+        line_map_rename(&r->by_key, hash_of(r, from), from, to);
+    }
     packed_move(&r->plain, from, to);
     const struct plain *plain = plain_at(r, to);
-    line_map_rename(&r->by_key, hash, from, to);
     radix_tree_set(&r->by_number, plain_number(plain), to | PLAIN_BIT);
     if (plain_is_live(plain)) {
         wheel_rename(&r->plain_timers, from, to);
@@ -461,12 +507,16 @@ static void check_record(const struct registry *r, uint32_t index)
     ASSERT(r->gen_first + plain_number(plain) <= r->gen_newest);
     ASSERT(live ? slab_is_live(&r->sessions, plain->holder)
                 : slab_is_live(&r->spaces, plain->holder));
-    ASSERT(live == (plain->flags >> PLAIN_OUTCOME_SHIFT == OUTCOME_UNSET));
-    ASSERT(key_look(r, space, key) == 0);
+    ASSERT(live == (plain_outcome(plain) == OUTCOME_UNSET));
     uint64_t gen = r->gen_first + plain_number(plain);
     struct plain_found found = plain_find(r, space, key, key_hash(r, space, key), gen);
-    ASSERT(found.wanted == index && found.count <= PLAIN_GENS_MAX);
-    ASSERT(!live || found.live == index);
+    if (!is_by_key(plain)) { /* one that outlives it speaks for the key */
+        ASSERT(found.whole != 0 ? key_highest_gen(r, found.whole) > gen
+                                : plain_number(plain_at(r, found.ended)) > plain_number(plain));
+        return;
+    }
+    ASSERT(found.whole == 0 && found.wanted == index);
+    ASSERT((live ? found.live : found.ended) == index);
     ASSERT(found.live == 0 || found.ended == 0 ||
            plain_number(plain_at(r, found.live)) > plain_number(plain_at(r, found.ended)));
 }
@@ -510,16 +560,18 @@ void check_plain(const struct registry *r)
         0) { /* it has many slots, and this is asked after each step of a test */
         wheel_check(&r->plain_timers);
     }
-    ASSERT(r->by_key.count == r->plain.count + r->keys.count);
     ASSERT(r->by_number.count == r->plain.count + r->operations.count - r->adopted_count);
     uint32_t set = 0;
+    uint32_t by_key = r->keys.count;
     for (uint32_t i = 1; i < r->plain.end; i++) {
         if (packed_is_live(&r->plain, i)) {
             const struct plain *plain = plain_at(r, i);
             check_record(r, i);
+            by_key += is_by_key(plain);
             set += plain_is_live(plain) && wheel_is_set(&plain->timer);
         }
     }
     ASSERT(set == r->plain_timers.count);
+    ASSERT(by_key == r->by_key.count);
     check_spaces(r);
 }

@@ -6,11 +6,14 @@
  * owner, ttl and links. Anything else that happens to it makes a whole operation of it (plain_promote()),
  * with a record of its key, and that is what the rest of the registry is about. It never goes back.
  *
- * - A key's operations are either all plain or all whole. A plain key has one live gen at most, and a few
- *   remembered ones.
- * - by_key finds the records of a key (all have the same hash), or the key itself where it is whole;
- *   by_number finds any gen of this start, plain (PLAIN_BIT) or whole, and gives all of them in order.
- * - The finished memory is one chain through both kinds; an id in it has PLAIN_BIT where it is plain.
+ * - A key is plain or whole. A plain one has one live gen at most, and any number of remembered ones.
+ * - by_key finds of a plain key its live gen and the newest remembered one (PLAIN_NEWEST), and a whole key
+ *   itself. by_number finds any gen of this start, plain (PLAIN_BIT) or whole, and gives all of them in
+ *   order.
+ * - The finished memory is one chain through both kinds; an id in it has PLAIN_BIT where it is plain. Since it
+ *   forgets in the order of the ends, the newest of a key is forgotten last. So the older ones stand in no
+ *   table of their key: a key that is stored and ended a thousand times a second costs what others cost. They
+ *   are found by number, and one is made whole when a whole key is asked for it (plain_promote_of()).
  * - Plain records move (plain_compact()), so that memory goes back after a mass deletion. Only between
  *   requests: an index is good within one.
  *
@@ -31,7 +34,6 @@
 #define WHOLE_BIT (UINT32_C(1) << 31)
 
 #define PLAIN_KEY_BYTES 32
-#define PLAIN_GENS_MAX 4
 
 /* Ops of a frame whose memory is fetched at once. */
 #define PLAIN_BATCH 32
@@ -54,10 +56,11 @@ struct chain_ends {
 
 enum plain_flag {
     PLAIN_ENDED = 1,
-    PLAIN_REAPS = 2, /* on_expiry is REAP */
-    PLAIN_KEEPS = 4, /* on_owner_loss is KEEP */
-    PLAIN_JOINS = 8, /* its policy is JOIN */
-    PLAIN_OUTCOME_SHIFT = 4
+    PLAIN_REAPS = 2,         /* on_expiry is REAP */
+    PLAIN_KEEPS = 4,         /* on_owner_loss is KEEP */
+    PLAIN_JOINS = 8,         /* its policy is JOIN */
+    PLAIN_OUTCOME_SHIFT = 4, /* three bits */
+    PLAIN_NEWEST = 128       /* ended, and by_key has it: none of its key ended later */
 };
 
 struct plain {
@@ -81,13 +84,12 @@ struct plain {
 };
 _Static_assert(sizeof(struct plain) == 64, "a plain operation is a cache line");
 
-/* The records of a key. */
+/* The records of a key; 0: none. */
 struct plain_found {
-    uint32_t live;   /* 0: none */
-    uint32_t ended;  /* the newest remembered; 0: none */
-    uint32_t wanted; /* the one of the gen asked for; 0: none */
-    uint32_t count;
-    uint32_t whole; /* the key, where its operations are whole; 0: it is not there */
+    uint32_t live;
+    uint32_t ended;  /* the newest remembered */
+    uint32_t wanted; /* of the gen asked for */
+    uint32_t whole;  /* the key itself, where it is whole: then it has none of the above */
 };
 
 /* An op that may be for plain operations: store, delete, touch or get. */
@@ -107,6 +109,7 @@ struct plain_op {
 
 struct plain_answer {
     uint32_t index; /* that it is about, made already for STORED */
+    uint32_t older; /* DELETED: the newest of its key that had ended before; 0: none */
     bool by_owner;
     enum outcome outcome; /* of an ended one */
     uint64_t gen;

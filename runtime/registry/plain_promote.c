@@ -1,48 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* From plain to whole: all operations of a key at once, so that a key is never half of each. */
+/* From plain to whole: what speaks for a key at once; an older one when it is asked for. */
 #include "registry/state.h"
-
-/* The records of a key, by gen. */
-struct records {
-    uint32_t space;
-    struct bytes key; /* in name */
-    uint64_t hash;
-    uint32_t count;
-    uint32_t indexes[PLAIN_GENS_MAX];
-    uint8_t name[KEY_BYTES_MAX];
-};
-
-static void insert_by_gen(const struct registry *r, struct records *records, uint32_t index)
-{
-    ASSERT(records->count < PLAIN_GENS_MAX);
-    uint64_t number = plain_number(plain_at(r, index));
-    uint32_t at = records->count++;
-    for (; at > 0 && plain_number(plain_at(r, records->indexes[at - 1])) > number; at--) {
-        records->indexes[at] = records->indexes[at - 1];
-    }
-    records->indexes[at] = index;
-}
-
-static void collect(const struct registry *r, struct records *records, uint32_t space,
-                    struct bytes key)
-{
-    struct line_walk walk;
-    records->space = space;
-    records->hash = key_hash(r, space, key);
-    records->count = 0;
-    memcpy(records->name, key.data, key.size);
-    records->key = bytes_of(records->name, key.size);
-    uint32_t index = line_map_first(&r->by_key, records->hash, &walk);
-    for (; index != 0; index = line_map_next(&walk)) {
-        if ((index & WHOLE_BIT) != 0) {
-            continue;
-        }
-        const struct plain *plain = plain_at(r, index);
-        if (bytes_equal(plain_name(r, plain), key) && plain_space(r, plain) == space) {
-            insert_by_gen(r, records, index);
-        }
-    }
-}
 
 static struct operation whole_of(const struct registry *r, uint32_t index)
 {
@@ -83,37 +41,51 @@ static uint32_t promote(struct registry *r, uint32_t index, uint32_t key)
     return operation;
 }
 
-/* All of them; the whole operation that `wanted` has become. */
-static uint32_t promote_all(struct registry *r, struct records *records, uint32_t wanted)
+/* A key becomes whole with what its table has of it: the live one, and the newest that ended. Those that
+ * ended before stay as they are. */
+static uint32_t promote_key(struct registry *r, uint32_t space, uint64_t hash,
+                            const struct plain_found *found)
 {
-    for (uint32_t i = 0; i < records->count; i++) {
-        plain_leave_key(r, records->indexes[i], records->space, records->hash);
+    uint32_t either = found->live != 0 ? found->live : found->ended;
+    if (found->ended != 0) {
+        line_map_remove(&r->by_key, hash, found->ended);
     }
-    uint32_t key = key_make_in(r, records->space, records->key);
-    uint32_t result = 0;
-    for (uint32_t i = 0; i < records->count; i++) {
-        uint32_t operation = promote(r, records->indexes[i], key);
-        result = records->indexes[i] == wanted ? operation : result;
+    if (found->live != 0) {
+        line_map_remove(&r->by_key, hash, found->live);
     }
-    return result;
+    uint32_t key = key_make_of(r, space, plain_take_name(r, either), hash);
+    if (found->ended != 0) {
+        (void) promote(r, found->ended, key);
+    }
+    if (found->live != 0) {
+        (void) promote(r, found->live, key);
+    }
+    return key;
+}
+
+uint32_t plain_promote_key(struct registry *r, uint32_t space, struct bytes name)
+{
+    uint64_t hash = key_hash(r, space, name);
+    struct plain_found found = plain_find(r, space, name, hash, 0);
+    bool is_plain = found.live != 0 || found.ended != 0;
+    return is_plain ? promote_key(r, space, hash, &found) : found.whole;
 }
 
 uint32_t plain_promote(struct registry *r, uint32_t index)
 {
-    struct records records;
     const struct plain *plain = plain_at(r, index);
-    collect(r, &records, plain_space(r, plain), plain_name(r, plain));
-    return promote_all(r, &records, index);
+    uint64_t number = plain_number(plain);
+    uint32_t key = plain_promote_key(r, plain_space(r, plain), plain_name(r, plain));
+    uint32_t id = radix_tree_get(&r->by_number, number);
+    return (id & PLAIN_BIT) != 0 ? promote(r, index, key) : id;
 }
 
-void plain_promote_key(struct registry *r, uint32_t space, struct bytes key)
+uint32_t plain_promote_of(struct registry *r, uint32_t key, uint64_t gen)
 {
-    struct records records;
-    if (r->plain.count == 0) {
-        return;
+    uint32_t operation = operation_find(r, key, gen);
+    if (operation != 0) {
+        return operation;
     }
-    collect(r, &records, space, key);
-    if (records.count > 0) {
-        (void) promote_all(r, &records, 0);
-    }
+    uint32_t index = plain_of_gen(r, key_at(r, key)->space, key_name(r, key), gen);
+    return index != 0 ? promote(r, index, key) : 0;
 }

@@ -36,7 +36,8 @@ static const char *full_of(const struct registry *r, const struct plain_op *op, 
 static enum answer plan_new(struct registry *r, const struct plain_op *op,
                             const struct plain_found *others, struct plain_answer *answer)
 {
-    answer->full = full_of(r, op, others->count > 0 ? 0 : op->key.size);
+    bool known = others->live != 0 || others->ended != 0;
+    answer->full = full_of(r, op, known ? 0 : op->key.size);
     if (answer->full != NULL) {
         return ANSWER_FULL;
     }
@@ -57,8 +58,7 @@ static enum answer plan_store(struct registry *r, const struct plain_op *op,
                               struct plain_answer *answer)
 {
     struct plain_found found = plain_find(r, op->space, op->key, op->hash, 0);
-    if (session_at(r, op->session)->space != op->space || found.count == PLAIN_GENS_MAX ||
-        found.whole != 0) {
+    if (session_at(r, op->session)->space != op->space || found.whole != 0) {
         return ANSWER_UNSET;
     }
     if (found.live == 0) {
@@ -92,16 +92,17 @@ static enum answer plan_of(struct registry *r, const struct plain_op *op,
                            struct plain_answer *answer)
 {
     struct plain_found found = plain_find(r, op->space, op->key, op->hash, op->gen);
-    if (found.count == 0 && found.whole == 0 && !is_recovering(r)) {
+    uint32_t newest = found.live != 0 ? found.live : found.ended;
+    if (newest == 0 && found.whole == 0 && !is_recovering(r)) {
         return op->gen > r->gen_newest ? ANSWER_STALE_EPOCH : ANSWER_NOT_FOUND;
     }
-    uint32_t newest = found.live != 0 ? found.live : found.ended;
     uint32_t index = op->gen == 0 && op->kind == OP_GET ? newest : found.wanted;
     if (index == 0) {
         return ANSWER_UNSET;
     }
     const struct plain *plain = plain_at(r, index);
     answer->index = index;
+    answer->older = found.ended;
     answer->gen = r->gen_first + plain_number(plain);
     answer->by_owner = plain_is_live(plain) && plain->holder == op->session;
     if (plain_is_live(plain)) {
@@ -134,7 +135,7 @@ void plain_apply(struct registry *r, const struct plain_op *op, enum answer plan
         plain_made(r, answer->index);
         break;
     case ANSWER_DELETED:
-        plain_end(r, answer->index, (enum outcome) op->outcome);
+        plain_end(r, answer->index, answer->older, (enum outcome) op->outcome);
         break;
     case ANSWER_TOUCHED:
         plain_touch(r, answer->index, op->ttl_ms);

@@ -213,7 +213,9 @@ uint32_t key_find(struct registry *r, uint32_t space,
 uint32_t key_look(const struct registry *r, uint32_t space, struct bytes name); /* they do not */
 uint32_t key_make(struct registry *r, struct bytes space, struct bytes name); /* room was checked */
 uint32_t key_make_in(struct registry *r, uint32_t space,
-                     struct bytes name);            /* one that is not there */
+                     struct bytes name); /* one that is not there */
+uint32_t key_make_of(struct registry *r, uint32_t space, struct kept_bytes name,
+                     uint64_t hash); /* the same; the name is the key's from now on */
 void key_release(struct registry *r, uint32_t key); /* frees it where nothing holds it */
 void key_add_ended(struct registry *r, uint32_t key, uint32_t operation);
 void key_remove_ended(struct registry *r, uint32_t key, uint32_t operation);
@@ -245,7 +247,7 @@ static inline uint64_t plain_number(const struct plain *plain)
 }
 static inline enum outcome plain_outcome(const struct plain *plain)
 {
-    return (enum outcome)(plain->flags >> PLAIN_OUTCOME_SHIFT);
+    return (enum outcome)(plain->flags >> PLAIN_OUTCOME_SHIFT & 7);
 }
 static inline bool plain_is_live(const struct plain *plain)
 {
@@ -266,6 +268,10 @@ uint64_t plain_deadline_ms(const struct registry *r, const struct plain *plain);
 struct direct_value plain_value(const struct registry *r, uint32_t index);
 struct plain_found plain_find(const struct registry *r, uint32_t space, struct bytes key,
                               uint64_t hash, uint64_t gen);
+/* The plain operation of this key and gen, which the key's table may not have; 0: none. */
+uint32_t plain_of_gen(const struct registry *r, uint32_t space, struct bytes key, uint64_t gen);
+/* Takes the bytes of a plain key for a whole one, out of any of its records. */
+struct kept_bytes plain_take_name(struct registry *r, uint32_t index);
 /* The next gen, which gen_next() has given, as a plain operation; 0: memory cannot be had. Undone by
  * plain_unmake() before anything else is done; else plain_made() makes it count. */
 uint32_t plain_make(struct registry *r, const struct plain_op *store,
@@ -273,17 +279,18 @@ uint32_t plain_make(struct registry *r, const struct plain_op *store,
 void plain_unmake(struct registry *r, uint32_t index, uint64_t hash);
 void plain_made(struct registry *r, uint32_t index);
 void plain_touch(struct registry *r, uint32_t index, uint32_t ttl_ms);
-void plain_end(struct registry *r, uint32_t index, enum outcome outcome);
+/* The live one of a key; `older`: the newest of it that ended before. */
+void plain_end(struct registry *r, uint32_t index, uint32_t older, enum outcome outcome);
 void plain_forget(struct registry *r, uint32_t index);      /* an ended one, out of the memory */
 void plain_fetch(const struct registry *r, uint32_t index); /* what plain_forget() will touch */
 void plain_compact(struct registry *r, uint32_t moves_max);
 struct operation_info plain_describe(const struct registry *r, uint32_t index);
-/* Two steps of a promotion: out of its owner's chain and the wheel; and out of the key's table, with the
- * key's bytes where it is the last. */
-void plain_disown(struct registry *r, uint32_t index);
-void plain_leave_key(struct registry *r, uint32_t index, uint32_t space, uint64_t hash);
-uint32_t plain_promote(struct registry *r, uint32_t index); /* a whole operation's index */
-void plain_promote_key(struct registry *r, uint32_t space, struct bytes key); /* all it has */
+void plain_disown(struct registry *r, uint32_t index); /* out of its owner's chain and the wheel */
+uint32_t plain_promote(struct registry *r, uint32_t index); /* with its key; the whole operation */
+/* The whole key of this name, made so where it is plain; 0: it is not there. */
+uint32_t plain_promote_key(struct registry *r, uint32_t space, struct bytes name);
+/* The operation of a whole key, made whole where it is remembered as a plain one; 0: it is not there. */
+uint32_t plain_promote_of(struct registry *r, uint32_t key, uint64_t gen);
 void plain_lose_owner(struct registry *r, uint32_t index);
 void plain_expire(struct registry *r, uint32_t *budget);
 /* What the op will answer; UNSET: it is not for plain operations. Then it is applied, or, where the answer

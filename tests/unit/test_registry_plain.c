@@ -145,6 +145,86 @@ static void a_cancel_makes_it_whole_and_its_key_alone(void)
     rig_fini(&rig);
 }
 
+enum { AGAIN = 1000 };
+
+static struct op of_key(enum op_kind kind, struct bytes key, uint64_t gen)
+{
+    struct op op = {.kind = kind, .key = key, .gen = gen};
+    if (kind == OP_DELETE) {
+        op.as.delete.outcome = OUTCOME_FAILED;
+    } else if (kind == OP_CANCEL) {
+        op.as.cancel.cause_code = CAUSE_USER;
+        op.as.cancel.level = LEVEL_RECORDED;
+    }
+    return op;
+}
+
+/* A thousand remembered gens, and one that lives. */
+static uint64_t store_again_and_again(struct bytes key)
+{
+    uint64_t session = rig_open(&rig, 1, 0);
+    for (unsigned i = 0; i <= AGAIN; i++) {
+        struct seen seen = rig_do_quickly(&rig, session, of_key(OP_STORE, key, 0));
+        CHECK_EQ(seen.answer, ANSWER_STORED);
+        gens[i] = seen.gen;
+        if (i < AGAIN) {
+            seen = rig_do_quickly(&rig, session, of_key(OP_DELETE, key, gens[i]));
+            CHECK_EQ(seen.answer, ANSWER_DELETED);
+        }
+    }
+    return session;
+}
+
+static void expect_remembered(uint64_t session, struct bytes key, unsigned i)
+{
+    struct seen seen = rig_do_quickly(&rig, session, of_key(OP_DELETE, key, gens[i]));
+    CHECK_EQ(seen.answer, ANSWER_ENDED);
+    CHECK_EQ(seen.outcome, OUTCOME_FAILED);
+}
+
+/* However many gens of it are remembered; and a cancel makes whole what speaks for the key, no more. */
+static void one_key_again_and_again(struct bytes key)
+{
+    begin(AGAIN * 2);
+    uint64_t session = store_again_and_again(key);
+    for (unsigned i = 0; i < AGAIN; i += 111) {
+        expect_remembered(session, key, i);
+    }
+    registry_check(rig.registry);
+    CHECK_EQ(stat("operations_plain"), AGAIN + 1);
+    CHECK_EQ(stat("keys"), 1);
+    CHECK_EQ(stat("keys_whole"), 0);
+    CHECK_EQ(stat("bytes"), key.size);
+
+    CHECK_EQ(rig_do(&rig, 0, of_key(OP_CANCEL, key, 0)).answer, ANSWER_REQUESTED);
+    CHECK_EQ(stat("operations_plain"), AGAIN - 1);
+    CHECK_EQ(stat("bytes"), key.size);
+    registry_check(rig.registry);
+    expect_remembered(session, key, AGAIN - 1);
+    expect_remembered(session, key, 7);
+    CHECK_EQ(stat("operations_plain"), AGAIN - 2);
+    CHECK_EQ(rig_do_quickly(&rig, session, of_key(OP_DELETE, key, gens[AGAIN])).answer,
+             ANSWER_DELETED);
+    registry_check(rig.registry);
+
+    for (unsigned i = 0; i < AGAIN && stat("operations_remembered") > 0; i++) {
+        rig_pass(&rig, 1000, 1);
+        registry_check(rig.registry);
+    }
+    CHECK_EQ(stat("operations_plain"), 0);
+    CHECK_EQ(stat("keys"), 0);
+    CHECK_EQ(stat("bytes"), 0);
+    rig_fini(&rig);
+}
+
+static void a_key_stored_again_and_again_stays_plain(void)
+{
+    char key[40];
+    one_key_again_and_again(name(1, key));
+    one_key_again_and_again(
+        bytes_of_string("a name that is longer than what a record has room for"));
+}
+
 /* In a sweep's steps, and none of them twice. */
 static void the_death_of_their_owner_ends_them_in_steps(void)
 {
@@ -239,6 +319,7 @@ static const struct test_case cases[] = {
     {"after a mass deletion the memory goes back", after_a_mass_deletion_the_memory_goes_back},
     {"a cancel makes an operation whole, and its key alone",
      a_cancel_makes_it_whole_and_its_key_alone},
+    {"a key stored again and again stays plain", a_key_stored_again_and_again_stays_plain},
     {"the death of their owner ends them in steps", the_death_of_their_owner_ends_them_in_steps},
     {"a list meets each that stays once", a_list_meets_each_that_stays_once},
     {"no memory is FULL, and nothing is lost by it", no_memory_is_full},

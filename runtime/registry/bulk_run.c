@@ -264,6 +264,14 @@ void bulk_session_passes(struct registry *r, uint32_t session)
     }
 }
 
+/* Became whole since, and is newer: so is whatever stands behind it in its chain. One that is older may
+ * have become whole in the midst of those that are meant: a session's operations in its own namespace do,
+ * while those in another one are cancelled. */
+static bool is_behind_all(const struct bulk *bulk, const struct operation *operation)
+{
+    return operation->whole_number > bulk->whole_fence && operation->gen > bulk->fence;
+}
+
 /* Looks at one record; false where it was the last. */
 static bool step(struct registry *r, uint32_t index)
 {
@@ -272,8 +280,7 @@ static bool step(struct registry *r, uint32_t index)
         return plain_step(r, index);
     }
     uint32_t operation = operation_here(r, bulk);
-    if (bulk->scope != BULK_DAEMON &&
-        operation_at(r, operation)->whole_number > bulk->whole_fence) {
+    if (bulk->scope != BULK_DAEMON && is_behind_all(bulk, operation_at(r, operation))) {
         bulk->at = 0;
         return false;
     }

@@ -85,6 +85,12 @@ uint32_t key_make(struct registry *r, struct bytes space_name_, struct bytes nam
     return key;
 }
 
+bool key_takes_plain(const struct registry *r, uint32_t index)
+{
+    const struct key *key = key_at(r, index);
+    return key->live.count == 0 && key->armed == 0 && key->bulks.count == 0;
+}
+
 void key_release(struct registry *r, uint32_t index)
 {
     struct key *key = key_at(r, index);
@@ -92,7 +98,9 @@ void key_release(struct registry *r, uint32_t index)
         return;
     }
     line_map_remove(&r->by_key, key->hash, index | WHOLE_BIT);
-    byte_heap_drop(&r->bytes, &key->name);
+    if (!plain_takes_over(r, key->space, key->hash, &key->name)) {
+        byte_heap_drop(&r->bytes, &key->name);
+    }
     space_give(r, key->space);
     slab_give(&r->keys, index);
 }

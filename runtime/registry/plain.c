@@ -128,11 +128,12 @@ struct plain_found plain_find(const struct registry *r, uint32_t space, struct b
             *(plain_is_live(plain) ? &found.live : &found.ended) = index;
         }
     }
-    if (gen != 0 && found.whole == 0) {
-        found.wanted = has_gen(r, found.live, gen)    ? found.live
-                       : has_gen(r, found.ended, gen) ? found.ended
-                       : found.ended != 0             ? plain_of_gen(r, space, key, gen)
-                                                      : 0;
+    if (has_gen(r, found.live, gen)) {
+        found.wanted = found.live;
+    } else if (has_gen(r, found.ended, gen)) {
+        found.wanted = found.ended;
+    } else if (gen != 0 && (found.ended != 0 || found.whole != 0)) {
+        found.wanted = plain_of_gen(r, space, key, gen); /* an older one */
     }
     return found;
 }
@@ -186,7 +187,7 @@ void plain_disown(struct registry *r, uint32_t index)
 
 /* ---- making one ---- */
 
-/* A key's records share its bytes, which count once. */
+/* A key's records share its bytes, which count once: they are the whole key's while there is one. */
 static bool take_key(struct registry *r, uint32_t index, const struct plain_op *store,
                      const struct plain_found *others)
 {
@@ -196,10 +197,12 @@ static bool take_key(struct registry *r, uint32_t index, const struct plain_op *
     if (!kept) {
         plain->key_size = (uint8_t) store->key.size;
         memcpy(plain->key, store->key.data, store->key.size);
+    } else if (others->whole != 0) {
+        plain->kept = key_at(r, others->whole)->name;
     } else if (other != 0) {
         plain->kept = plain_at(r, other)->kept;
     }
-    if (other != 0) {
+    if (other != 0 || others->whole != 0) {
         return true;
     }
     bool taken = kept ? byte_heap_keep(&r->bytes, store->key, &plain->kept)
@@ -232,12 +235,29 @@ struct kept_bytes plain_take_name(struct registry *r, uint32_t index)
     return name;
 }
 
+bool plain_takes_over(struct registry *r, uint32_t space, uint64_t hash, struct kept_bytes *name)
+{
+    struct plain_found found = plain_find(r, space, byte_heap_get(&r->bytes, *name), hash, 0);
+    uint32_t either = found.live != 0 ? found.live : found.ended;
+    if (either == 0) {
+        return false;
+    }
+    r->plain_keys++;
+    uint8_t size = plain_at(r, either)->key_size;
+    if (size != 0) {
+        byte_heap_drop(&r->bytes, name);
+        bool charged = byte_heap_charge(&r->bytes, size);
+        ASSERT(charged); /* so much was given back just now */
+    }
+    return true;
+}
+
 /* It is not in the key's table, or not any more: the key's bytes go where it was the last. */
 static void leave_key(struct registry *r, uint32_t index, uint32_t space, uint64_t hash)
 {
     struct plain *plain = plain_at(r, index);
     struct plain_found others = plain_find(r, space, plain_name(r, plain), hash, 0);
-    if (others.live == 0 && others.ended == 0) {
+    if (others.live == 0 && others.ended == 0 && others.whole == 0) {
         give_key(r, plain);
     }
 }
@@ -324,8 +344,7 @@ void plain_touch(struct registry *r, uint32_t index, uint32_t ttl_ms)
 
 /* ---- its end ---- */
 
-/* The newest that ended is another from now on. */
-static void succeed(struct registry *r, uint32_t older, uint64_t hash)
+void plain_succeed(struct registry *r, uint32_t older, uint64_t hash)
 {
     line_map_remove(&r->by_key, hash, older);
     plain_at(r, older)->flags &= (uint8_t) ~PLAIN_NEWEST;
@@ -335,7 +354,7 @@ void plain_end(struct registry *r, uint32_t index, uint32_t older, enum outcome 
 {
     struct plain *plain = plain_at(r, index);
     if (older != 0) {
-        succeed(r, older, hash_of(r, index));
+        plain_succeed(r, older, hash_of(r, index));
     }
     struct session *session = session_at(r, plain->holder);
     struct space *space = space_at(r, session->space);
@@ -510,12 +529,14 @@ static void check_record(const struct registry *r, uint32_t index)
     ASSERT(live == (plain_outcome(plain) == OUTCOME_UNSET));
     uint64_t gen = r->gen_first + plain_number(plain);
     struct plain_found found = plain_find(r, space, key, key_hash(r, space, key), gen);
-    if (!is_by_key(plain)) { /* one that outlives it speaks for the key */
-        ASSERT(found.whole != 0 ? key_highest_gen(r, found.whole) > gen
-                                : plain_number(plain_at(r, found.ended)) > plain_number(plain));
+    if (!is_by_key(plain)) { /* one that ended later speaks for the key */
+        uint64_t whole = found.whole == 0 ? 0 : key_highest_gen(r, found.whole);
+        ASSERT(whole > gen || plain_number(plain_at(r, found.ended)) > plain_number(plain));
         return;
     }
-    ASSERT(found.whole == 0 && found.wanted == index);
+    ASSERT(found.wanted == index);
+    ASSERT(found.whole == 0 || key_highest_gen(r, found.whole) < gen);
+    ASSERT(!live || found.whole == 0 || key_takes_plain(r, found.whole));
     ASSERT((live ? found.live : found.ended) == index);
     ASSERT(found.live == 0 || found.ended == 0 ||
            plain_number(plain_at(r, found.live)) > plain_number(plain_at(r, found.ended)));

@@ -6,14 +6,18 @@
  * owner, ttl and links. Anything else that happens to it makes a whole operation of it (plain_promote()),
  * with a record of its key, and that is what the rest of the registry is about. It never goes back.
  *
- * - A key is plain or whole. A plain one has one live gen at most, and any number of remembered ones.
- * - by_key finds of a plain key its live gen and the newest remembered one (PLAIN_NEWEST), and a whole key
- *   itself. by_number finds any gen of this start, plain (PLAIN_BIT) or whole, and gives all of them in
- *   order.
+ * - A key has one plain live gen at most, and any number of plain remembered ones. It has a record of its own
+ *   (it is known as a whole key) while it has a whole operation, live or remembered, or an arm or a bulk
+ *   cancel; where none of these can touch a new operation, that one is plain again.
+ * - What is plain of a key is newer than what is whole: whatever makes one whole, or looks at the whole ones,
+ *   first makes the plain one whole that speaks for the key (key_find()): the live one, else the newest that
+ *   ended.
+ * - by_key finds of a key its live plain gen, the newest plain remembered one (PLAIN_NEWEST), and its whole
+ *   record. by_number finds any gen of this start, plain (PLAIN_BIT) or whole, and gives all of them in order.
  * - The finished memory is one chain through both kinds; an id in it has PLAIN_BIT where it is plain. Since it
  *   forgets in the order of the ends, the newest of a key is forgotten last. So the older ones stand in no
  *   table of their key: a key that is stored and ended a thousand times a second costs what others cost. They
- *   are found by number, and one is made whole when a whole key is asked for it (plain_promote_of()).
+ *   are found by number.
  * - Plain records move (plain_compact()), so that memory goes back after a mass deletion. Only between
  *   requests: an index is good within one.
  *
@@ -89,7 +93,7 @@ struct plain_found {
     uint32_t live;
     uint32_t ended;  /* the newest remembered */
     uint32_t wanted; /* of the gen asked for */
-    uint32_t whole;  /* the key itself, where it is whole: then it has none of the above */
+    uint32_t whole;  /* the key's own record */
 };
 
 /* An op that may be for plain operations: store, delete, touch or get. */

@@ -41,25 +41,20 @@ static uint32_t promote(struct registry *r, uint32_t index, uint32_t key)
     return operation;
 }
 
-/* A key becomes whole with what its table has of it: the live one, and the newest that ended. Those that
- * ended before stay as they are. */
+/* The one that speaks for its key: the live one, else the newest that ended. */
 static uint32_t promote_key(struct registry *r, uint32_t space, uint64_t hash,
                             const struct plain_found *found)
 {
-    uint32_t either = found->live != 0 ? found->live : found->ended;
+    uint32_t speaks = found->live != 0 ? found->live : found->ended;
     if (found->ended != 0) {
-        line_map_remove(&r->by_key, hash, found->ended);
+        plain_succeed(r, found->ended, hash);
     }
     if (found->live != 0) {
         line_map_remove(&r->by_key, hash, found->live);
     }
-    uint32_t key = key_make_of(r, space, plain_take_name(r, either), hash);
-    if (found->ended != 0) {
-        (void) promote(r, found->ended, key);
-    }
-    if (found->live != 0) {
-        (void) promote(r, found->live, key);
-    }
+    uint32_t key =
+        found->whole != 0 ? found->whole : key_make_of(r, space, plain_take_name(r, speaks), hash);
+    (void) promote(r, speaks, key);
     return key;
 }
 

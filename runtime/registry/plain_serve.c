@@ -36,7 +36,7 @@ static const char *full_of(const struct registry *r, const struct plain_op *op, 
 static enum answer plan_new(struct registry *r, const struct plain_op *op,
                             const struct plain_found *others, struct plain_answer *answer)
 {
-    bool known = others->live != 0 || others->ended != 0;
+    bool known = others->live != 0 || others->ended != 0 || others->whole != 0;
     answer->full = full_of(r, op, known ? 0 : op->key.size);
     if (answer->full != NULL) {
         return ANSWER_FULL;
@@ -58,7 +58,8 @@ static enum answer plan_store(struct registry *r, const struct plain_op *op,
                               struct plain_answer *answer)
 {
     struct plain_found found = plain_find(r, op->space, op->key, op->hash, 0);
-    if (session_at(r, op->session)->space != op->space || found.whole != 0) {
+    if (session_at(r, op->session)->space != op->space ||
+        (found.whole != 0 && !key_takes_plain(r, found.whole))) {
         return ANSWER_UNSET;
     }
     if (found.live == 0) {

@@ -216,7 +216,8 @@ uint32_t key_make_in(struct registry *r, uint32_t space,
                      struct bytes name); /* one that is not there */
 uint32_t key_make_of(struct registry *r, uint32_t space, struct kept_bytes name,
                      uint64_t hash); /* the same; the name is the key's from now on */
-void key_release(struct registry *r, uint32_t key); /* frees it where nothing holds it */
+void key_release(struct registry *r, uint32_t key);           /* frees it where nothing holds it */
+bool key_takes_plain(const struct registry *r, uint32_t key); /* see plain.h */
 void key_add_ended(struct registry *r, uint32_t key, uint32_t operation);
 void key_remove_ended(struct registry *r, uint32_t key, uint32_t operation);
 uint32_t key_newest_ended(const struct registry *r, uint32_t key);
@@ -270,8 +271,11 @@ struct plain_found plain_find(const struct registry *r, uint32_t space, struct b
                               uint64_t hash, uint64_t gen);
 /* The plain operation of this key and gen, which the key's table may not have; 0: none. */
 uint32_t plain_of_gen(const struct registry *r, uint32_t space, struct bytes key, uint64_t gen);
-/* Takes the bytes of a plain key for a whole one, out of any of its records. */
+/* The bytes of a key go from its plain records to its whole one; and back, where any plain ones are left
+ * when that goes (false: none are, and the name is still the caller's). */
 struct kept_bytes plain_take_name(struct registry *r, uint32_t index);
+MUST_CHECK bool plain_takes_over(struct registry *r, uint32_t space, uint64_t hash,
+                                 struct kept_bytes *name);
 /* The next gen, which gen_next() has given, as a plain operation; 0: memory cannot be had. Undone by
  * plain_unmake() before anything else is done; else plain_made() makes it count. */
 uint32_t plain_make(struct registry *r, const struct plain_op *store,
@@ -285,6 +289,8 @@ void plain_forget(struct registry *r, uint32_t index);      /* an ended one, out
 void plain_fetch(const struct registry *r, uint32_t index); /* what plain_forget() will touch */
 void plain_compact(struct registry *r, uint32_t moves_max);
 struct operation_info plain_describe(const struct registry *r, uint32_t index);
+/* Another gen speaks for the key from now on, instead of this one that had ended last. */
+void plain_succeed(struct registry *r, uint32_t older, uint64_t hash);
 void plain_disown(struct registry *r, uint32_t index); /* out of its owner's chain and the wheel */
 uint32_t plain_promote(struct registry *r, uint32_t index); /* with its key; the whole operation */
 /* The whole key of this name, made so where it is plain; 0: it is not there. */

@@ -130,6 +130,14 @@ static void link_set_paused(struct link *link, bool paused)
     }
 }
 
+/* So much is answered, and so much still to be read, that the peer had better go on with the first answers
+ * meanwhile: with all of them at the end, one of the two would always wait for the other. */
+static bool link_has_early_answers(const struct link *link, size_t unread)
+{
+    return link_output_bytes(&link->output) >= LINK_EARLY_BYTES && unread >= LINK_EARLY_BYTES &&
+           !link->finishing;
+}
+
 /* Hands over every whole frame until the output is over its bounds; what is left moves to the
  * front. Returns how many bytes the next step needs. */
 static size_t link_parse(struct link *link)
@@ -141,6 +149,9 @@ static size_t link_parse(struct link *link)
         step = sp_read(&link->reader, link->input + at, link->input_bytes - at);
         at += step.consumed;
         more = link_step(link, &step);
+        if (more && link_has_early_answers(link, link->input_bytes - at)) {
+            link_send(link);
+        }
     }
     link_set_paused(link, more);
     link->input_bytes -= at;

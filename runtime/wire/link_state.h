@@ -12,6 +12,9 @@
 /* Enough for most requests, so an idle or a quiet link needs no big buffer. */
 #define LINK_SMALL_BYTES ((size_t) 1024)
 
+/* About as many answers as the wake-up of a peer is worth: 16 of single ops. */
+#define LINK_EARLY_BYTES ((size_t) 512)
+
 /* A link that fell silent keeps its big buffer for so long: taking it and giving it back with every
  * burst would double the reads. */
 #define LINK_COOL_MS 250

@@ -39,6 +39,9 @@ static void on_frame(void *context, const struct reply_to *from, struct bytes bo
 {
     struct server *server = context;
     (void) atomic_fetch_add(&server->frames, 1);
+    if (body.size > 0 && body.data[0] == 'E') {
+        atomic_store(&server->bytes_out_then, endpoint_stats(server->endpoint)->bytes_out);
+    }
     if (body.size > 0 && body.data[0] == 'P') {
         CHECK_LT(server->parked_count, SERVER_PARKED_MAX);
         server->parked[server->parked_count++] = *from;

@@ -58,10 +58,11 @@ struct server {
     _Atomic(uint64_t) ups;
     _Atomic(uint64_t) downs;
     _Atomic(uint64_t) frames;
-    _Atomic(uint64_t) paused; /* links that are at present */
-    _Atomic(bool) refuse;     /* what link_up says */
-    _Atomic(bool) opens;      /* what link_opened says */
-    struct message_down down; /* of the endpoint */
+    _Atomic(uint64_t) bytes_out_then; /* had left when a body that begins with 'E' came */
+    _Atomic(uint64_t) paused;         /* links that are at present */
+    _Atomic(bool) refuse;             /* what link_up says */
+    _Atomic(bool) opens;              /* what link_opened says */
+    struct message_down down;         /* of the endpoint */
     _Atomic(bool) closed;
 };
 

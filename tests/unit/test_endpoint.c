@@ -111,6 +111,31 @@ static void pieces_are_put_together(enum wire wire)
 }
 OVER_ALL(pieces_are_put_together)
 
+/* The server comes to read when all requests are there. */
+static void first_answers_leave_before_the_last_request_is_looked_at(void)
+{
+    enum { REQUESTS = 200, BODY = 40 };
+
+    started(WIRE_IPC);
+    struct client client = client_open(&server);
+    client_request(&client, 0, 'a', 1);
+    client_expect(&client, 0, 'a', 1);
+    uint64_t before = server_stats(&server).bytes_out;
+    uint8_t talk[REQUESTS * (BODY + SP_HEAD_BYTES_MAX)];
+    size_t size = 0;
+    for (uint32_t id = 1; id <= REQUESTS; id++) {
+        size += request_write(client.framing, id, id == REQUESTS ? 'E' : 'a', BODY, talk + size);
+    }
+    server_hold(&server);
+    client_send(&client, talk, size);
+    for (uint32_t id = 1; id <= REQUESTS; id++) {
+        client_expect(&client, id, id == REQUESTS ? 'E' : 'a', BODY);
+    }
+    CHECK_GT(atomic_load(&server.bytes_out_then), before);
+    client_close(&client);
+    server_end(&server);
+}
+
 static void routes_go_back_as_they_came(enum wire wire)
 {
     started(wire);
@@ -434,6 +459,8 @@ static const struct test_case cases[] = {
     {"peers are named by uid and by address", peers_are_named, 0},
     CASE_ALL("bodies of every size pass", every_size_passes),
     CASE_ALL("a talk in pieces is put together", pieces_are_put_together),
+    {"the first answers leave before the last request is looked at",
+     first_answers_leave_before_the_last_request_is_looked_at, 0},
     CASE_ALL("routes go back as they came", routes_go_back_as_they_came),
     CASE_ALL("5,000 unread replies stop the reading and none is lost",
              unread_replies_stop_the_reading),

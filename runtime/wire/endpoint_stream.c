@@ -69,10 +69,8 @@ static void stream_take(struct actor *self, struct message *message)
 
 static uint64_t stream_sweep(struct actor *self, uint64_t now_ns)
 {
-    (void) now_ns;
     struct endpoint_stream *stream = actor_state(self);
-    link_host_flush(&stream->host);
-    return TIME_NEVER;
+    return link_host_flush(&stream->host) ? now_ns : TIME_NEVER;
 }
 
 static void stream_on_stop(struct actor *self)

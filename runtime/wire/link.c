@@ -49,6 +49,7 @@ static void link_give_all(struct link *link)
     link_give_buffer(link);
     link_output_fini(&link->output);
     list_remove(&link->of_dirty);
+    list_remove(&link->of_waiting);
     list_remove(&link->of_host);
 }
 
@@ -79,6 +80,7 @@ static void link_retire(struct link *link)
     link->host->unopened_count -= link->opened ? 0 : 1;
     link_stats(link)->links = link->host->alive_count;
     list_remove(&link->of_dirty);
+    list_remove(&link->of_waiting);
     actor_timer_clear(link->actor, &link->timer);
     link->host->carrier->close(link);
 }
@@ -209,6 +211,7 @@ bool link_host_init(struct link_host *host, uint32_t links_max)
 {
     list_init(&host->links);
     list_init(&host->dirty);
+    list_init(&host->waiting);
     return link_buffers_init(&host->buffers, links_max);
 }
 

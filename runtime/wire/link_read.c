@@ -138,27 +138,56 @@ static bool link_has_early_answers(const struct link *link, size_t unread)
            !link->finishing;
 }
 
-/* Hands over every whole frame until the output is over its bounds; what is left moves to the
+/* What a link has had of its turn. */
+struct turn {
+    size_t frames;
+    size_t input_bytes;
+    size_t output_bytes;
+};
+
+static bool turn_is_over(const struct turn *turn)
+{
+    return turn->frames >= LINK_TURN_FRAMES || turn->input_bytes >= LINK_TURN_INPUT_BYTES ||
+           turn->output_bytes >= LINK_TURN_OUTPUT_BYTES;
+}
+
+/* The next thing in the input, which is `step` afterwards; false where there is no other, or the reading has to
+ * stop here. */
+static bool link_next(struct link *link, size_t at, struct turn *turn, struct sp_step *step)
+{
+    size_t before = link_output_bytes(&link->output);
+    *step = sp_read(&link->reader, link->input + at, link->input_bytes - at);
+    bool more = link_step(link, step);
+    turn->frames++;
+    turn->input_bytes += step->consumed;
+    turn->output_bytes += link_output_bytes(&link->output) - before;
+    return more;
+}
+
+/* Hands over whole frames until the output is over its bounds or the turn is; what is left moves to the
  * front. Returns how many bytes the next step needs. */
 static size_t link_parse(struct link *link)
 {
     size_t at = 0;
     struct sp_step step = {.found = SP_MORE};
+    struct turn turn = {0};
     bool more = true;
-    while (more && !link_is_over(link)) {
-        step = sp_read(&link->reader, link->input + at, link->input_bytes - at);
+    while (more && !link_is_over(link) && (!turn_is_over(&turn) || at == link->input_bytes)) {
+        more = link_next(link, at, &turn, &step);
         at += step.consumed;
-        more = link_step(link, &step);
         if (more && link_has_early_answers(link, link->input_bytes - at)) {
             link_send(link);
         }
     }
-    link_set_paused(link, more);
+    link_set_paused(link, more && link_is_over(link));
+    if (more && !link->paused) {
+        link_wait(link);
+    }
     link->input_bytes -= at;
     if (link->input_bytes > 0 && at > 0) {
         memmove(link->input, link->input + at, link->input_bytes);
     }
-    if (link->input_bytes == 0 || link->paused || !link->reader.open) {
+    if (link->input_bytes == 0 || more || !link->reader.open) {
         link->input_since_ns = TIME_NEVER;
     } else if (at > 0 || link->input_since_ns == TIME_NEVER) {
         link->input_since_ns = actor_now_ns(link->actor);
@@ -174,7 +203,7 @@ void link_read(struct link *link)
         link_cut(link, link->doomed);
         return;
     }
-    if (!link->paused) {
+    if (!link->paused && !link_waits(link)) {
         link_receive(link, needed);
     }
     link_watch(link);

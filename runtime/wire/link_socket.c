@@ -24,11 +24,14 @@ static bool is_temporary(int failure)
     return failure == EAGAIN || failure == EWOULDBLOCK || failure == EINTR;
 }
 
-/* A paused link watches for nothing and so hears only that the peer is gone for good. */
+/* A paused link watches for nothing and so hears only that the peer is gone for good. What such a peer had
+ * said before is heard first, as long as it has turns. */
 static void ready_to_read(struct link *link)
 {
     if (!link->receiving) {
-        link_cut(link, ENDPOINT_CUT_PEER);
+        if (!link_waits(link)) {
+            link_cut(link, ENDPOINT_CUT_PEER);
+        }
         return;
     }
     if (!link_take_buffer(link)) {

@@ -15,6 +15,12 @@
 /* About as many answers as the wake-up of a peer is worth: 16 of single ops. */
 #define LINK_EARLY_BYTES ((size_t) 512)
 
+/* What a link gets in a turn, beyond its first frame: then all others have theirs, however much of it has come
+ * already, and however fast it reads its answers. */
+#define LINK_TURN_FRAMES 64
+#define LINK_TURN_INPUT_BYTES ((size_t) 8192)
+#define LINK_TURN_OUTPUT_BYTES ((size_t) 4096)
+
 /* A link that fell silent keeps its big buffer for so long: taking it and giving it back with every
  * burst would double the reads. */
 #define LINK_COOL_MS 250
@@ -62,6 +68,7 @@ struct link {
     /* The owner's alone. */
     struct list_link of_host;
     struct list_link of_dirty;
+    struct list_link of_waiting;
     struct actor *actor;
     struct link_connection connection;
     nng_aio *receive_aio;
@@ -133,6 +140,13 @@ void link_received(struct link *link, size_t count);
 
 /* Hands over the frames that are there, then has more received unless the link is paused. */
 void link_read(struct link *link);
+
+/* Its next turn comes in the next batch, which comes at once. */
+void link_wait(struct link *link);
+static inline bool link_waits(const struct link *link)
+{
+    return list_is_linked(&link->of_waiting);
+}
 
 /* Whether so much waits to go out that the reading has to stop. */
 bool link_is_over(const struct link *link);

@@ -25,6 +25,12 @@ static void link_count_sent(struct link *link, size_t count)
     link_stats(link)->bytes_out += count;
 }
 
+/* Stopped reading, need not any more, and has no turn yet. */
+static bool link_may_go_on(const struct link *link)
+{
+    return link->paused && !link_is_over(link) && !link_waits(link);
+}
+
 /* What went out at once may let a paused link go on; it does so with the dirty ones, in its turn. */
 void link_send(struct link *link)
 {
@@ -41,7 +47,7 @@ void link_send(struct link *link)
         if (count > 0) {
             link_count_sent(link, count);
         }
-        if (link->doomed != LINK_NOT_DOOMED || (link->paused && !link_is_over(link))) {
+        if (link->doomed != LINK_NOT_DOOMED || link_may_go_on(link)) {
             link_mark_dirty(link);
             break;
         }
@@ -94,15 +100,40 @@ bool link_reply(struct actor *self, const struct reply_to *to, struct bytes body
 void link_sent(struct link *link, size_t count)
 {
     link_count_sent(link, count);
-    if (link->paused && !link_is_over(link)) {
-        link_read(link);
+    if (link_may_go_on(link)) {
+        link_wait(link);
     }
     link_send(link);
 }
 
-void link_host_flush(struct link_host *host)
+void link_wait(struct link *link)
+{
+    if (!link_waits(link)) {
+        list_append(&link->host->waiting, &link->of_waiting);
+    }
+}
+
+/* A turn for each; who waits again has his next one in the next batch. */
+static void link_host_turns(struct link_host *host)
+{
+    struct list_link turns;
+    list_init(&turns);
+    while (list_first(&host->waiting) != NULL) {
+        struct list_link *first = list_first(&host->waiting);
+        list_remove(first);
+        list_append(&turns, first);
+    }
+    while (list_first(&turns) != NULL) {
+        struct list_link *first = list_first(&turns);
+        list_remove(first);
+        link_read(LIST_OWNER(first, struct link, of_waiting));
+    }
+}
+
+bool link_host_flush(struct link_host *host)
 {
     host->in_batch = true; /* What a cut makes others reply is flushed in this very loop. */
+    link_host_turns(host);
     for (struct list_link *first = list_first(&host->dirty); first != NULL;
          first = list_first(&host->dirty)) {
         struct link *link = LIST_OWNER(first, struct link, of_dirty);
@@ -110,11 +141,12 @@ void link_host_flush(struct link_host *host)
         if (link->doomed != LINK_NOT_DOOMED) {
             link_cut(link, link->doomed);
         } else {
-            if (link->paused && !link_is_over(link)) {
-                link_read(link);
+            if (link_may_go_on(link)) {
+                link_wait(link);
             }
             link_send(link);
         }
     }
     host->in_batch = false;
+    return list_first(&host->waiting) != NULL;
 }

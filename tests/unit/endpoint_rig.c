@@ -41,6 +41,7 @@ static void on_frame(void *context, const struct reply_to *from, struct bytes bo
     (void) atomic_fetch_add(&server->frames, 1);
     if (body.size > 0 && body.data[0] == 'E') {
         atomic_store(&server->bytes_out_then, endpoint_stats(server->endpoint)->bytes_out);
+        atomic_store(&server->frames_then, endpoint_stats(server->endpoint)->frames_in);
     }
     if (body.size > 0 && body.data[0] == 'P') {
         CHECK_LT(server->parked_count, SERVER_PARKED_MAX);

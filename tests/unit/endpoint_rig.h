@@ -59,6 +59,7 @@ struct server {
     _Atomic(uint64_t) downs;
     _Atomic(uint64_t) frames;
     _Atomic(uint64_t) bytes_out_then; /* had left when a body that begins with 'E' came */
+    _Atomic(uint64_t) frames_then;    /* had come, this one included */
     _Atomic(uint64_t) paused;         /* links that are at present */
     _Atomic(bool) refuse;             /* what link_up says */
     _Atomic(bool) opens;              /* what link_opened says */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The stream endpoint with peers that behave. */
 #include "endpoint_rig.h"
+#include "wire/link_state.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -135,6 +136,38 @@ static void first_answers_leave_before_the_last_request_is_looked_at(void)
     client_close(&client);
     server_end(&server);
 }
+
+/* Both have sent all they have when the server comes to read, the one with many first. */
+static void one_with_many_requests_takes_turns_with_others(enum wire wire)
+{
+    enum { REQUESTS = 1000, BODY = 40 };
+
+    started(wire);
+    struct client many = client_open(&server);
+    struct client other = client_open(&server);
+    client_request(&many, 0, 'a', 1);
+    client_expect(&many, 0, 'a', 1);
+    client_request(&other, 0, 'a', 1);
+    client_expect(&other, 0, 'a', 1);
+    uint64_t before = server_stats(&server).frames_in;
+    static uint8_t talk[REQUESTS * (BODY + SP_HEAD_BYTES_MAX)];
+    size_t size = 0;
+    for (uint32_t id = 1; id <= REQUESTS; id++) {
+        size += request_write(many.framing, id, 'a', BODY, talk + size);
+    }
+    server_hold(&server);
+    client_send(&many, talk, size);
+    client_request(&other, 1, 'E', BODY);
+    client_expect(&other, 1, 'E', BODY);
+    CHECK_LE(atomic_load(&server.frames_then), before + 3 * LINK_TURN_FRAMES);
+    for (uint32_t id = 1; id <= REQUESTS; id++) {
+        client_expect(&many, id, 'a', BODY);
+    }
+    client_close(&many);
+    client_close(&other);
+    server_end(&server);
+}
+OVER_ALL(one_with_many_requests_takes_turns_with_others)
 
 static void routes_go_back_as_they_came(enum wire wire)
 {
@@ -461,6 +494,8 @@ static const struct test_case cases[] = {
     CASE_ALL("a talk in pieces is put together", pieces_are_put_together),
     {"the first answers leave before the last request is looked at",
      first_answers_leave_before_the_last_request_is_looked_at, 0},
+    CASE_ALL("one with many requests takes turns with others",
+             one_with_many_requests_takes_turns_with_others),
     CASE_ALL("routes go back as they came", routes_go_back_as_they_came),
     CASE_ALL("5,000 unread replies stop the reading and none is lost",
              unread_replies_stop_the_reading),

@@ -164,7 +164,7 @@
     X(output_bytes, 262144, 65536, UINT64_C(1) << 30, "output waiting for one connection before its reading stops, in bytes") \
     X(outstanding, 1024, 1, 65536, "unanswered requests of one connection before its reading stops") \
     X(handshake_ms, 5000, 100, 600000, "time a new connection has for its handshake, in ms") \
-    X(stall_ms, 10000, 100, 600000, "time without progress on a half-read frame or unread output before the cut, in ms")
+    X(stall_ms, 9000, 100, 600000, "time without progress on a half-read frame or unread output before the cut, in ms")
 
 /* clang-format on */
 

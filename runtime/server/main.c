@@ -155,6 +155,7 @@ int main(int argc, char **argv)
     int code;
 
     if (!descriptors_fill_standard()) {
+        (void) fputs("canceld: /dev/null cannot be opened\n", stderr); /* if there is one */
         return EXIT_CANNOT_START;
     }
     signals_block(false);

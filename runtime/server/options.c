@@ -158,7 +158,9 @@ static enum options_end words_read(struct parse *parse, enum pass pass, int argc
     if (error == ENDED_BY_PRINTING) {
         return OPTIONS_DONE;
     }
-    if (error != 0 && parse->draft.refusal->code == REFUSAL_NONE) {
+    if (error == ENOMEM) {
+        (void) refuse(parse->draft.refusal, REFUSAL_MEMORY, "no memory to read the options");
+    } else if (error != 0 && parse->draft.refusal->code == REFUSAL_NONE) {
         /* getopt refused it, and has said why. */
         (void) refuse(parse->draft.refusal, REFUSAL_OPTION, "%s", "");
     }

@@ -157,13 +157,19 @@ static struct endpoint_peer socket_peer(struct link_host *host, const struct lin
 
 /* ---- accepting ---- */
 
+/* What the system keeps for a peer that does not read, which it doubles: as much as a Unix socket has. Left to
+ * itself it would keep 4 MiB for each. */
+#define TCP_SEND_BYTES 131072
+
 static void connection_prepare(const struct endpoint_stream *stream, int fd)
 {
     const int on = 1;
+    const int send_bytes = TCP_SEND_BYTES;
     if (stream->transport == ENDPOINT_TCP) {
         /* They cannot fail on a socket of this kind; a link works without them, too. */
         (void) setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
         (void) setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
+        (void) setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &send_bytes, sizeof send_bytes);
     }
 }
 

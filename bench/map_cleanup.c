@@ -115,7 +115,7 @@ void map_cleanup(const struct harness *harness, const char *row, struct map_bed 
     bed->active = 1;
     map_bed_mix(bed, (struct map_mix){35, 5});
     uint64_t rounds = harness_pick(harness, 1, 3);
-    uint32_t slice_ms = (uint32_t) harness_pick(harness, 250, 600);
+    uint32_t slice_ms = (uint32_t) harness_pick(harness, 200, 600);
     for (uint64_t i = 0; i < rounds; i++) {
         for (int tries = 0; tries < TRIES_MAX && !slice(one, slice_ms); tries++) {
         }

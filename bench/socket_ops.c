@@ -89,8 +89,8 @@ static bool takes_part(const struct harness *harness, const struct ops_peer *pee
 static void row_run(const struct harness *harness, struct ops_peer *peers, size_t peers_count,
                     const struct ops_row *row)
 {
-    const uint64_t rounds = harness_pick(harness, 5, 15);
-    const uint32_t slice_ms = (uint32_t) harness_pick(harness, 200, 400);
+    const uint64_t rounds = harness_pick(harness, 3, 15);
+    const uint32_t slice_ms = (uint32_t) harness_pick(harness, 150, 400);
     for (uint64_t round = 0; round <= rounds; round++) {
         for (size_t i = 0; i < peers_count; i++) {
             struct ops_peer *peer = &peers[i];

@@ -87,7 +87,7 @@ static void add_redis(const struct server *server, int *fd_out, uint32_t connect
 
 static void hold(const struct harness *harness, const struct holder *holder)
 {
-    const uint32_t idle_ms = (uint32_t) harness_pick(harness, 2000, 5000);
+    const uint32_t idle_ms = (uint32_t) harness_pick(harness, 1000, 5000);
     const pid_t pid = holder->server->pid;
     int *fds = calloc(holder->connections, sizeof *fds);
     ASSERT(fds != NULL);

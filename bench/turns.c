@@ -7,6 +7,7 @@ struct turns turns_usual(const struct harness *harness)
 {
     return (struct turns){.rounds = (uint32_t) harness_pick(harness, 3, 12),
                           .slice_ms = (uint32_t) harness_pick(harness, 70, 400),
+                          .warm_ms = (uint32_t) harness_pick(harness, 40, 100),
                           .latency_rounds = (uint32_t) harness_pick(harness, 1, 3),
                           .tries = (uint32_t) harness_pick(harness, 2, 3)};
 }
@@ -65,11 +66,21 @@ static bool one_slice(const struct turns *turns, bool timed, struct contender *o
     return slice.quiet;
 }
 
+/* What the others did meanwhile has thrown its memory out of the caches: nobody's daily life. */
+static void warm_up(const struct turns *turns, struct contender *one)
+{
+    struct turn unused = {0};
+    if (turns->warm_ms > 0) {
+        one->slice(one->context, turns->warm_ms, NULL, &unused);
+    }
+}
+
 /* A slice that was loud is taken again, but not for ever. */
 static void round_of(const struct turns *turns, bool timed, struct contender *contenders,
                      size_t contenders_count)
 {
     for (size_t i = 0; i < contenders_count; i++) {
+        warm_up(turns, &contenders[i]);
         for (uint32_t tries = 0; tries < turns->tries && !one_slice(turns, timed, &contenders[i]);
              tries++) {
         }
@@ -109,12 +120,6 @@ void turns_run(const struct harness *harness, const struct turns *turns, const c
     for (size_t i = 0; i < contenders_count; i++) {
         forget(&contenders[i]);
         histogram_init(&contenders[i].latency);
-    }
-    round_of(turns, false, contenders, contenders_count); /* to warm up */
-    for (size_t i = 0; i < contenders_count; i++) {
-        forget(&contenders[i]);
-        contenders[i].was_quiet = false;
-        contenders[i].slices = 0;
     }
     for (uint32_t i = 0; i < turns->rounds; i++) {
         round_of(turns, false, contenders, contenders_count);

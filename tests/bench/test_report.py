@@ -94,10 +94,10 @@ class Goals(unittest.TestCase):
             self.assertIs(judged(lines)[5]["met"], met)
 
     def test_ratios_are_taken_turn_by_turn(self):
-        lines = without("map/mix-1M", "mutex")
-        lines = [of for of in lines if not (of["row"] == "mix-1M" and of["peer"] == "ours-window-64")]
+        lines = without("map/read90-1M", "mutex")
+        lines = [of for of in lines if not (of["row"] == "read90-1M" and of["peer"] == "ours-window-64")]
         for ours, mutex in ((100, 400), (50, 200), (60, 60)):  # the last turn was disturbed
-            lines += [line("map/mix-1M", "ours-window-64", ours), line("map/mix-1M", "mutex", mutex)]
+            lines += [line("map/read90-1M", "ours-window-64", ours), line("map/read90-1M", "mutex", mutex)]
         self.assertEqual(judged(lines)[1]["checks"][0]["value"], 4)
 
     def test_a_runtime_is_compared_at_its_best_number_of_threads(self):

@@ -34,7 +34,7 @@ struct contender {
 struct turns {
     uint32_t rounds;
     uint32_t slice_ms;
-    uint32_t warm_ms; /* before each slice, unmeasured */
+    uint32_t warm_ms;        /* before each slice, unmeasured */
     uint32_t latency_rounds; /* of timed slices */
     uint32_t tries;          /* a loud slice is taken again, so many times in all */
 };

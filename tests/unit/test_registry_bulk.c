@@ -255,36 +255,6 @@ static void many_take_turns_and_each_is_answered(void)
     rig_fini(&rig);
 }
 
-/* Those of its own namespace are plain until somebody cancels them; then they stand among the others. */
-static void what_becomes_whole_meanwhile_does_not_end_the_walk(void)
-{
-    enum { PAIRS = 6 };
-
-    rig_init(&rig, NULL, 1);
-    ids = 0;
-    uint64_t session = rig_open(&rig, 1, 0);
-    char keys[PAIRS][8];
-    for (unsigned i = 0; i < PAIRS; i++) {
-        (void) snprintf(keys[i], sizeof keys[i], "k%u", i);
-        struct op elsewhere = rig_store(keys[i], POLICY_REJECT);
-        elsewhere.space = bytes_of_string("elsewhere");
-        CHECK_EQ(ask(session, rig_store(keys[i], POLICY_REJECT)).answer, ANSWER_STORED);
-        CHECK_EQ(ask(session, elsewhere).answer, ANSWER_STORED);
-    }
-    struct op bulk = cancel_owner(session);
-    bulk.space = bytes_of_string("elsewhere");
-    rig_park(&rig, 1, 0, 0, bulk);
-    for (unsigned i = 0; i < PAIRS; i++) {
-        CHECK(registry_advance(rig.registry, rig.now_ms, 1));
-        /* from the last one on: ahead of the walk */
-        CHECK_EQ(ask(0, rig_cancel(keys[PAIRS - 1 - i], 0)).answer, ANSWER_REQUESTED);
-    }
-    rig_pass(&rig, 0, 1);
-    CHECK_EQ(rig.last.requested, PAIRS);
-    CHECK_EQ(stat("operations_cancelling"), 2 * PAIRS);
-    rig_fini(&rig);
-}
-
 /* Stores `count` operations in frames of many. */
 static void store_many(uint64_t session, uint32_t count_of_all)
 {
@@ -599,8 +569,6 @@ static void at_the_bound_those_of_one_target_are_one(void)
 static const struct test_case cases[] = {
     {"while everything moves a bulk cancel skips nothing and counts each just once",
      it_counts_each_just_once},
-    {"what becomes whole meanwhile does not end the walk",
-     what_becomes_whole_meanwhile_does_not_end_the_walk},
     {"many take turns, and each is answered", many_take_turns_and_each_is_answered},
     {"a million operations of one label are cancelled in steps",
      a_million_of_one_label_are_cancelled_in_steps},

@@ -236,6 +236,35 @@ static void a_key_stored_again_and_again_stays_plain(void)
         bytes_of_string("a name that is longer than what a record has room for"));
 }
 
+/* Those of its own namespace are plain until somebody cancels them; then they stand among the others. */
+static void what_becomes_whole_does_not_end_a_bulk_cancel(void)
+{
+    enum { PAIRS = 6 };
+
+    rig_init(&rig, NULL, 1);
+    uint64_t session = rig_open(&rig, 1, 0);
+    char keys[PAIRS][8];
+    for (unsigned i = 0; i < PAIRS; i++) {
+        (void) snprintf(keys[i], sizeof keys[i], "k%u", i);
+        struct op elsewhere = rig_store(keys[i], POLICY_REJECT);
+        elsewhere.space = bytes_of_string("elsewhere");
+        CHECK_EQ(rig_do(&rig, session, rig_store(keys[i], POLICY_REJECT)).answer, ANSWER_STORED);
+        CHECK_EQ(rig_do(&rig, session, elsewhere).answer, ANSWER_STORED);
+    }
+    struct op bulk = {.kind = OP_CANCEL, .as.cancel.owner = session};
+    bulk.space = bytes_of_string("elsewhere");
+    rig_park(&rig, 1, 0, 0, bulk);
+    for (unsigned i = 0; i < PAIRS; i++) {
+        CHECK(registry_advance(rig.registry, rig.now_ms, 1));
+        /* from the last one on: ahead of the walk */
+        CHECK_EQ(rig_do(&rig, 0, rig_cancel(keys[PAIRS - 1 - i], 0)).answer, ANSWER_REQUESTED);
+    }
+    rig_pass(&rig, 0, 1);
+    CHECK_EQ(rig.last.requested, PAIRS);
+    CHECK_EQ(stat("operations_cancelling"), 2 * PAIRS);
+    rig_fini(&rig);
+}
+
 /* In a sweep's steps, and none of them twice. */
 static void the_death_of_their_owner_ends_them_in_steps(void)
 {
@@ -331,6 +360,8 @@ static const struct test_case cases[] = {
     {"a cancel makes an operation whole, and its key alone",
      a_cancel_makes_it_whole_and_its_key_alone},
     {"a key stored again and again stays plain", a_key_stored_again_and_again_stays_plain},
+    {"what becomes whole does not end a bulk cancel",
+     what_becomes_whole_does_not_end_a_bulk_cancel},
     {"the death of their owner ends them in steps", the_death_of_their_owner_ends_them_in_steps},
     {"a list meets each that stays once", a_list_meets_each_that_stays_once},
     {"no memory is FULL, and nothing is lost by it", no_memory_is_full},

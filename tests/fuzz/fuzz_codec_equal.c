@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* For libFuzzer: any bytes mean the same on the quick way of decoding as on the general one. With
- * clang, CANCELD_SANITIZE=fuzzer-no-link,address,undefined makes it a fuzzer, to be started with
- * tests/fuzz/codec; elsewhere fuzz_files.c calls it once for each file there. */
+/* For libFuzzer: any bytes mean the same on the quick way of decoding as on the general one. */
 #include "codec_equal.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

@@ -76,7 +76,7 @@ static void wire_parse(struct rig *rig)
 {
     size_t offset = 0;
 
-    for (;;) {
+    while (rig->wire.size > 0) {
         struct sp_step step =
             sp_read(&rig->reader, rig->wire.data + offset, rig->wire.size - offset);
 

@@ -1,0 +1,186 @@
+/* SPDX-License-Identifier: MIT */
+/* In place of base/region.c: regions out of one mapping that is wiped when the last of them is given back. A
+ * registry has hundreds of them, and to map each for every input would take more time than the input itself.
+ * Small ones lie close together, each with a few poisoned bytes behind it; large ones cost nothing until they
+ * are touched. What is reserved and not committed is poisoned, so the sanitizer sees who touches it. The
+ * registry's own struct, which is large as well, comes from the same mapping. */
+#include "base/region.h"
+
+#include "testing.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#if TEST_SANITIZED && defined(__clang__)
+#include <sanitizer/asan_interface.h>
+#else
+#define ASAN_POISON_MEMORY_REGION(place, size) ((void) (place), (void) (size))
+#define ASAN_UNPOISON_MEMORY_REGION(place, size) ((void) (place), (void) (size))
+#endif
+
+#define SMALL_BYTES_MAX ((size_t) 16384)
+#define SMALL_ROOM ((size_t) 1 << 20)
+#define LARGE_ROOM ((size_t) 1 << 30)
+#define ALIGNMENT ((size_t) 64)
+#define RED_BYTES ((size_t) 64)
+#define RESERVED_MAX 64
+#define OBJECT_BYTES_MIN ((size_t) 262144)
+
+static struct {
+    uint8_t *small;
+    uint8_t *large;
+    size_t small_used;
+    size_t large_used;
+    size_t count; /* of regions that are there */
+    struct region reserved[RESERVED_MAX];
+    size_t reserved_count;
+} pool;
+
+bool __wrap_region_init(struct region *region, size_t size);
+bool __wrap_region_reserve(struct region *region, size_t size);
+void __wrap_region_fini(struct region *region);
+void __wrap_region_hand_back(struct region *region, size_t offset, size_t size);
+bool __wrap_region_commit(struct region *region, size_t offset, size_t size);
+void __wrap_region_decommit(struct region *region, size_t offset, size_t size);
+void *__real_calloc(size_t count, size_t size);
+void *__wrap_calloc(size_t count, size_t size);
+void __real_free(void *memory);
+void __wrap_free(void *memory);
+
+static void pool_begin(void)
+{
+    if (pool.small == NULL) {
+        pool.small = mmap(NULL, SMALL_ROOM + LARGE_ROOM, PROT_READ | PROT_WRITE,
+                          MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+        CHECK(pool.small != MAP_FAILED);
+        CHECK_EQ(madvise(pool.small, SMALL_ROOM + LARGE_ROOM, MADV_NOHUGEPAGE), 0);
+        pool.large = pool.small + SMALL_ROOM;
+    }
+}
+
+static void *take_small(size_t size)
+{
+    uint8_t *base = pool.small + pool.small_used;
+    const size_t whole = (size + RED_BYTES + ALIGNMENT - 1) & ~(ALIGNMENT - 1);
+    CHECK_LE(whole, SMALL_ROOM - pool.small_used);
+    pool.small_used += whole;
+    ASAN_UNPOISON_MEMORY_REGION(base, size);
+    ASAN_POISON_MEMORY_REGION(base + size, whole - size);
+    return base;
+}
+
+static void *take_large(size_t size)
+{
+    uint8_t *base = pool.large + pool.large_used;
+    CHECK_LE(size, LARGE_ROOM - pool.large_used);
+    pool.large_used += size;
+    return base;
+}
+
+static size_t whole_grains(size_t size)
+{
+    return (size + REGION_GRAIN - 1) & ~(REGION_GRAIN - 1);
+}
+
+bool __wrap_region_init(struct region *region, size_t size)
+{
+    const size_t whole = whole_grains(size);
+    pool_begin();
+    *region = (struct region){.size = whole};
+    if (size > 0) {
+        region->base = size <= SMALL_BYTES_MAX ? take_small(size) : take_large(whole);
+        pool.count++;
+    }
+    return true;
+}
+
+bool __wrap_region_reserve(struct region *region, size_t size)
+{
+    const size_t whole = whole_grains(size);
+    pool_begin();
+    *region = (struct region){.size = whole};
+    if (size > 0) {
+        region->base = take_large(whole);
+        ASAN_POISON_MEMORY_REGION(region->base, whole);
+        CHECK_LT(pool.reserved_count, RESERVED_MAX);
+        pool.reserved[pool.reserved_count++] = *region;
+        pool.count++;
+    }
+    return true;
+}
+
+static void wipe(void)
+{
+    ASAN_UNPOISON_MEMORY_REGION(pool.small, pool.small_used);
+    memset(pool.small, 0, pool.small_used);
+    for (size_t i = 0; i < pool.reserved_count; i++) {
+        ASAN_UNPOISON_MEMORY_REGION(pool.reserved[i].base, pool.reserved[i].size);
+    }
+    CHECK_EQ(madvise(pool.large, pool.large_used, MADV_DONTNEED), 0);
+    pool.reserved_count = 0;
+    pool.small_used = 0;
+    pool.large_used = 0;
+}
+
+/* With the last one goes all that was written. */
+void __wrap_region_fini(struct region *region)
+{
+    if (region->base != NULL) {
+        pool.count--;
+        if (pool.count == 0) {
+            wipe();
+        }
+    }
+    *region = (struct region){0};
+}
+
+static void *part(const struct region *region, size_t offset, size_t size)
+{
+    CHECK((uint8_t *) region->base >= pool.large);
+    CHECK(offset % REGION_GRAIN == 0 && size % REGION_GRAIN == 0);
+    CHECK(offset <= region->size && size <= region->size - offset);
+    return (uint8_t *) region->base + offset;
+}
+
+void __wrap_region_hand_back(struct region *region, size_t offset, size_t size)
+{
+    CHECK_EQ(madvise(part(region, offset, size), size, MADV_DONTNEED), 0);
+}
+
+bool __wrap_region_commit(struct region *region, size_t offset, size_t size)
+{
+    ASAN_UNPOISON_MEMORY_REGION(part(region, offset, size), size);
+    return true;
+}
+
+void __wrap_region_decommit(struct region *region, size_t offset, size_t size)
+{
+    __wrap_region_hand_back(region, offset, size);
+    ASAN_POISON_MEMORY_REGION(part(region, offset, size), size);
+}
+
+void *__wrap_calloc(size_t count, size_t size)
+{
+    if (count != 1 || size < OBJECT_BYTES_MIN) {
+        return __real_calloc(count, size);
+    }
+    const size_t whole = whole_grains(size + RED_BYTES);
+    struct region object;
+    if (!__wrap_region_reserve(&object, whole)) {
+        return NULL;
+    }
+    ASAN_UNPOISON_MEMORY_REGION(object.base, size);
+    return object.base;
+}
+
+void __wrap_free(void *memory)
+{
+    struct region object = {.base = memory};
+    if (pool.small != NULL && (uint8_t *) memory >= pool.small &&
+        (uint8_t *) memory < pool.large + LARGE_ROOM) {
+        __wrap_region_fini(&object);
+    } else {
+        __real_free(memory);
+    }
+}

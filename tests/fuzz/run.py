@@ -1,0 +1,286 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""Runs the fuzzers: each for a while, from its seeds in tests/fuzz/corpus, under both sanitizers.
+
+    tests/fuzz/run.py --quick                     # a few seconds each
+    tests/fuzz/run.py --full --work DIR           # minutes each; what is found is kept in DIR for the next time
+    tests/fuzz/run.py --full sp client            # these alone
+    tests/fuzz/run.py --merge DIR                 # the seeds anew: minimised, with what was found in DIR
+
+On stdout one JSON object a line for each figure, on stderr how it goes. The exit code is 1 where a target
+crashed, leaked or hung, and where it reaches less than its seeds once did: then it tests nothing any more.
+A goal of executions that is missed is printed, and no failure."""
+import argparse
+import json
+import pathlib
+import random
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+
+HERE = pathlib.Path(__file__).resolve().parent
+ROOT = HERE.parent.parent
+CORPUS = HERE / "corpus"
+FEATURES = CORPUS / "features.json"
+FEATURES_MIN = 100  # of a target that reaches anything
+FEATURES_PART = 0.9  # of what the seeds reached when they were made: compilers differ a little
+TARGETS_GOAL = 8
+MODES = {"quick": {"runs": 1_000_000, "seconds": 4}, "full": {"runs": 10_000_000, "seconds": 150}}
+ARTIFACTS = ("crash-", "leak-", "timeout-", "oom-")
+MERGE_FILES_MAX = 40  # of a target, beside the seeds that were made by hand
+MERGE_BYTES_MAX = 14000
+TEXT_BYTES = 4096
+SCRIPT_BYTES = 2048
+# libconfig leaks at a syntax error: libFuzzer would stop at each to look whether it was ours. The seeds are
+# tried for leaks by the test suite.
+OPTIONS = {
+    "config": ["-detect_leaks=0", f"-max_len={TEXT_BYTES}"],
+    "codec_equal": ["-max_len=16384"],
+    "op": ["-max_len=16384"],
+    "sp": ["-max_len=16384"],
+}
+
+
+def say(text):
+    print(f"fuzz: {text}", file=sys.stderr, flush=True)
+
+
+def row(figure, value, **more):
+    print(json.dumps({"part": "fuzz", "figure": figure, "value": value, **more}), flush=True)
+
+
+def targets_of(build):
+    return sorted(path.name[5:] for path in (build / "tests").glob("fuzz_*")
+                  if path.is_file() and path.stat().st_mode & 0o100)
+
+
+def build_fuzzers():
+    say("building (preset fuzz)")
+    for command in (["cmake", "--preset", "fuzz"], ["cmake", "--build", "--preset", "fuzz"]):
+        subprocess.run(command, cwd=ROOT, stdout=subprocess.DEVNULL, check=True)
+    return ROOT / "build" / "fuzz"
+
+
+def last(pattern, text):
+    found = re.findall(pattern, text, re.M)
+    return found[-1] if found else None
+
+
+class Run:
+    """One target's process."""
+
+    def __init__(self, target, args, work, artifacts):
+        self.target = target
+        self.log_path = work / f"{target}.log"
+        self.artifacts = artifacts
+        self.binary = args.build / "tests" / f"fuzz_{target}"
+        self.seed = args.seed
+        found = work / target
+        found.mkdir(parents=True, exist_ok=True)
+        options = OPTIONS.get(target, [f"-max_len={SCRIPT_BYTES}"])
+        self.command = [str(self.binary), f"-runs={args.runs}", f"-max_total_time={args.seconds}",
+                        "-timeout=10", "-rss_limit_mb=2048", "-print_final_stats=1",
+                        "-close_fd_mask=1", f"-seed={self.seed}",
+                        f"-artifact_prefix={artifacts}/{target}-", *options, str(found),
+                        str(CORPUS / target)]
+        self.limit_s = 3 * args.seconds + 90
+        self.hung = False
+        self.status = None
+
+    def log(self):
+        return self.log_path.read_text(errors="replace") if self.log_path.exists() else ""
+
+    def play(self):
+        before = {path.name for path in self.artifacts.iterdir()}
+        with open(self.log_path, "wb") as log:
+            process = subprocess.Popen(self.command, stdout=log, stderr=log, cwd=self.artifacts)
+            try:
+                self.status = process.wait(timeout=self.limit_s)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                self.status = process.wait()
+                self.hung = True
+        self.found = [path for path in sorted(self.artifacts.iterdir())
+                      if path.name not in before and path.name.startswith(
+                          tuple(f"{self.target}-{kind}" for kind in ARTIFACTS))]
+        self.take(self.log())
+
+    def take(self, log):
+        line = last(r"^#\d+\s+(?:DONE|INITED|NEW|REDUCE|pulse)\s+cov: (\d+) ft: (\d+)", log)
+        self.edges, self.features = (int(line[0]), int(line[1])) if line else (0, 0)
+        self.executions = int(last(r"stat::number_of_executed_units:\s*(\d+)", log) or 0)
+        self.rate = int(last(r"stat::average_exec_per_sec:\s*(\d+)", log) or 0)
+
+    def failure(self, features_before):
+        """Why this run has failed; None: it has not."""
+        if self.hung:
+            return "it did not end"
+        if self.found or self.status != 0:
+            return f"it ended with status {self.status}"
+        if self.features < max(FEATURES_MIN, FEATURES_PART * features_before):
+            return f"it reaches {self.features} features, its seeds reached {features_before}"
+        return None
+
+    def tell(self, reason):
+        log = self.log().splitlines()
+        for line in [line for line in log if re.search(r"CHECK|ASSERT|ERROR|SUMMARY|error:", line)][:6]:
+            say(f"  {line[:300]}")
+        say(f"{self.target}: {reason}; seed {self.seed}; the command was\n  {' '.join(self.command)}")
+        for path in self.found:
+            say(f"  to see it again: {self.binary} {path}")
+
+
+def progress(runs, done):
+    while not done.wait(10):
+        for run in runs:
+            if run.status is None and run.log_path.exists():
+                line = last(r"^#(\d+)\s.*?cov: (\d+) ft: (\d+)", run.log())
+                if line:
+                    say(f"{run.target}: {line[0]} executions, {line[1]} edges, {line[2]} features so far")
+
+
+def play_all(runs, jobs):
+    """So many at a time."""
+    waiting = list(runs)
+    lock = threading.Lock()
+    done = threading.Event()
+
+    def worker():
+        while True:
+            with lock:
+                if not waiting:
+                    return
+                run = waiting.pop(0)
+            run.play()
+            say(f"{run.target}: {run.executions} executions, {run.rate} a second, {run.edges} edges, "
+                f"{run.features} features")
+
+    threading.Thread(target=progress, args=(runs, done), daemon=True).start()
+    threads = [threading.Thread(target=worker) for _ in range(jobs)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    done.set()
+
+
+def cumulate(path, runs):
+    """Executions of all runs that were ever counted in this file, by target."""
+    counts = json.loads(path.read_text()) if path.exists() else {}
+    for run in runs:
+        counts[run.target] = counts.get(run.target, 0) + run.executions
+    path.write_text(json.dumps(counts, indent=2, sort_keys=True) + "\n")
+    return counts
+
+
+def report(runs, args, goal):
+    failures = 0
+    features_before = json.loads(FEATURES.read_text()) if FEATURES.exists() else {}
+    for run in runs:
+        reason = run.failure(features_before.get(run.target, 0))
+        if reason is not None:
+            failures += 1
+            run.tell(reason)
+        more = {"seed": run.seed, "note": run.target}
+        row("executions", run.executions, goal=goal, sense=">=", **more)
+        row("executions a second", run.rate, **more)
+        row("edges", run.edges, **more)
+        row("features", run.features, goal=FEATURES_MIN, sense=">=", **more)
+        row("crashes, leaks and hangs", len(run.found) + int(run.hung), goal=0, sense="<=", **more)
+    row("targets", len(runs), goal=TARGETS_GOAL, sense=">=", seed=args.seed, note="fuzzers that ran")
+    row("executions in all", sum(run.executions for run in runs), seed=args.seed, note="of this run")
+    if args.cumulative is not None:
+        counts = cumulate(args.cumulative, runs)
+        row("executions ever", sum(counts.values()), note=f"as counted in {args.cumulative.name}")
+        row("executions ever, of the target with the fewest",
+            min(counts.get(run.target, 0) for run in runs), goal=goal, sense=">=", note="cumulative")
+    row("targets that failed", failures, goal=0, sense="<=", seed=args.seed, note="of all")
+    return failures
+
+
+def merge(targets, args):
+    """The seeds anew, and what they reach. Those that were made by hand have a name with a dot, and stay."""
+    features = json.loads(FEATURES.read_text()) if FEATURES.exists() else {}
+    for target in targets:
+        seeds = CORPUS / target
+        new = pathlib.Path(tempfile.mkdtemp(prefix="fuzz-merge-"))
+        binary = str(args.build / "tests" / f"fuzz_{target}")
+        options = OPTIONS.get(target, [f"-max_len={SCRIPT_BYTES}"])
+        subprocess.run([binary, "-set_cover_merge=1", "-close_fd_mask=1", *options, str(new), str(seeds),
+                        str(args.merge / target)], stderr=subprocess.DEVNULL, check=True)
+        for path in [path for path in seeds.iterdir() if "." not in path.name]:
+            path.unlink()
+        for path in largest(new):
+            shutil.copyfile(path, seeds / path.name[:12])
+        shutil.rmtree(new)
+        log = subprocess.run([binary, "-runs=0", "-close_fd_mask=1", *options, str(seeds)],
+                             stderr=subprocess.PIPE, check=True, text=True, errors="replace").stderr
+        features[target] = int(last(r"INITED cov: \d+ ft: (\d+)", log))
+        say(f"{target}: {len(list(seeds.iterdir()))} seeds, "
+            f"{sum(path.stat().st_size for path in seeds.iterdir())} bytes, {features[target]} features")
+    FEATURES.write_text(json.dumps(features, indent=2, sort_keys=True) + "\n")
+
+
+def largest(directory):
+    """A few of the inputs that together reach all: the longer ones reach most."""
+    keep = []
+    used = 0
+    for path in sorted(directory.iterdir(), key=lambda path: (-path.stat().st_size, path.name)):
+        size = path.stat().st_size
+        if len(keep) < MERGE_FILES_MAX and size <= min(MERGE_BYTES_MAX / 10, MERGE_BYTES_MAX - used):
+            keep.append(path)
+            used += size
+    return keep
+
+
+def parse():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("targets", nargs="*", help="all, where none is named")
+    parser.add_argument("--quick", dest="mode", action="store_const", const="quick", default="quick")
+    parser.add_argument("--full", dest="mode", action="store_const", const="full")
+    parser.add_argument("--runs", type=int, help="executions of each target")
+    parser.add_argument("--seconds", type=int, help="of each target, at the most")
+    parser.add_argument("--jobs", type=int, default=2, help="targets at a time")
+    parser.add_argument("--seed", type=int, default=random.randrange(1, 2**31))
+    parser.add_argument("--build", type=pathlib.Path, help="where the fuzzers are built already")
+    parser.add_argument("--work", type=pathlib.Path, help="where to keep what is found")
+    parser.add_argument("--cumulative", type=pathlib.Path, help="a file that counts all executions")
+    parser.add_argument("--merge", type=pathlib.Path, metavar="DIR", help="make the seeds anew")
+    args = parser.parse_args()
+    args.runs = args.runs or MODES[args.mode]["runs"]
+    args.seconds = args.seconds or MODES[args.mode]["seconds"]
+    return args
+
+
+def main():
+    args = parse()
+    args.build = args.build.resolve() if args.build else build_fuzzers()
+    known = targets_of(args.build)
+    targets = args.targets or known
+    if not targets or not set(targets) <= set(known):
+        say(f"the targets are {', '.join(known)}")
+        return 2
+    if args.merge is not None:
+        merge(targets, args)
+        return 0
+    started = time.monotonic()
+    work = args.work or pathlib.Path(tempfile.mkdtemp(prefix="fuzz-"))
+    work.mkdir(parents=True, exist_ok=True)
+    artifacts = args.build / "fuzz-artifacts"
+    artifacts.mkdir(exist_ok=True)
+    say(f"{len(targets)} targets, {args.runs} executions or {args.seconds} s each, seed {args.seed}")
+    runs = [Run(target, args, work.resolve(), artifacts.resolve()) for target in targets]
+    play_all(runs, args.jobs)
+    failures = report(runs, args, args.runs)
+    if args.work is None:
+        shutil.rmtree(work)
+    say(f"{failures} failed, in {time.monotonic() - started:.0f} s")
+    return 1 if failures else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

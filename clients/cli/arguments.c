@@ -197,6 +197,21 @@ static const char doc_top[] =
 #undef EXIT_CODE_LINE
         "Else that of run is the command's own, or 128 + n where signal n ended it.";
 
+static _Noreturn void memory_exit(void)
+{
+    (void) fputs("cancelctl: memory could not be had\n", stderr);
+    exit(EXIT_CODE_OTHER);
+}
+
+/* Whatever is wrong with the words themselves ends the process; without memory argp reads none of them. */
+static void words_parse(const struct argp *argp, int argc, char **argv, unsigned flags,
+                        struct arguments *arguments)
+{
+    if (argp_parse(argp, argc, argv, flags, NULL, arguments) != 0) {
+        memory_exit();
+    }
+}
+
 static void top_parse(struct arguments *arguments, int argc, char **argv)
 {
     struct argp_rows argp_rows = {.count = 0};
@@ -207,7 +222,7 @@ static void top_parse(struct arguments *arguments, int argc, char **argv)
 
     commands_add(&argp_rows);
     options_add(&argp_rows, OPTION_BITS_EVERYWHERE, 2);
-    (void) argp_parse(&argp, argc, argv, ARGP_IN_ORDER, NULL, arguments);
+    words_parse(&argp, argc, argv, ARGP_IN_ORDER, arguments);
 }
 
 static void command_parse(struct arguments *arguments, int argc, char **argv)
@@ -229,8 +244,8 @@ static void command_parse(struct arguments *arguments, int argc, char **argv)
     arguments->program_name = program_name;
     options_add(&argp_rows, command->options, 1);
     options_add(&argp_rows, OPTION_BITS_EVERYWHERE, 2);
-    (void) argp_parse(&argp, argc, argv, command->operands == OPERANDS_COMMAND ? ARGP_IN_ORDER : 0,
-                      NULL, arguments);
+    words_parse(&argp, argc, argv, command->operands == OPERANDS_COMMAND ? ARGP_IN_ORDER : 0,
+                arguments);
     arguments->program_name = NULL;
 }
 
@@ -243,8 +258,7 @@ static void server_find(struct arguments *arguments)
     }
     arguments->server_memory = server_address_default(&source);
     if (arguments->server_memory == NULL) {
-        (void) fputs("cancelctl: memory could not be had\n", stderr);
-        exit(EXIT_CODE_OTHER);
+        memory_exit();
     }
     if (!value_is_url(arguments->server_memory)) {
         (void) fprintf(stderr, "cancelctl: CANCELD_SERVER=%s: an address is " VALUE_URL_FORMS "\n",

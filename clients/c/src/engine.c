@@ -42,6 +42,7 @@ void engine_init(struct engine *engine, const struct engine_config *config, uint
                               .dial_ns = now_ns,
                               .degraded_ns = now_ns,
                               .pinged_ns = NEVER,
+                              .starved_ns = NEVER,
                               .id_next = 1};
     struct link *lists[] = {&engine->queue,    &engine->parked_queue, &engine->again,
                             &engine->later,    &engine->open,         &engine->parked,
@@ -203,6 +204,8 @@ uint64_t engine_wake_ns(const struct engine *engine, bool can_send)
 
     if (first != NULL)
         wake = earlier(wake, first->deadline_ns);
+    if (can_send && is_up(engine))
+        wake = earlier(wake, engine->starved_ns);
     if (engine->phase != ENGINE_READY || !can_send)
         return wake;
     if (engine->pinged_ns == NEVER)

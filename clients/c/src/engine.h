@@ -58,7 +58,8 @@
 #define ENGINE_POLLS_MAX 2 /* a parked one, and a newer one that brings acks */
 #define ENGINE_ACKS_MAX 1024
 #define ENGINE_REPLY_BYTES_MAX 65536
-#define ENGINE_RETRY_NS (5 * NS_PER_MS) /* before a frame refused for want of room goes again */
+/* Before a frame goes again that was refused for want of room, or what had no memory. */
+#define ENGINE_RETRY_NS (5 * NS_PER_MS)
 #define ENGINE_RECOVER_NS (1000 * NS_PER_MS)     /* at most, whatever the daemon says */
 #define ENGINE_JOURNAL_FIRST_NS (50 * NS_PER_MS) /* before a frame is asked for again, doubled */
 #define ENGINE_JOURNAL_LAST_NS (1000 * NS_PER_MS)
@@ -119,7 +120,8 @@ struct engine {
     struct buffer input;
     bool broken; /* the link has to be cut */
     bool greeted;
-    uint64_t dial_ns; /* when to try next */
+    uint64_t dial_ns;   /* when to try next */
+    bool misunderstood; /* a reply ended the link; until the next one is ready */
     uint64_t dial_pause_ns;
     uint64_t attempts_failed;
     uint64_t connections_count;
@@ -161,6 +163,8 @@ struct engine {
     struct link resend;
     struct link unjournaled; /* frames whose answers the daemon's journal could not keep */
     uint64_t resend_ns;      /* not before */
+    bool starved;            /* something could not be sent for want of memory */
+    uint64_t starved_ns;     /* when it is tried again; NEVER: nothing is */
     uint32_t frames_count;   /* FRAME_CALLS */
     uint32_t parked_count;
     uint32_t ops_count;    /* on their way and not parked */

@@ -49,9 +49,11 @@ void operations_adopt(struct engine *engine, uint64_t now_ns)
            !link_is_alone(&engine->to_adopt)) {
         struct link *link = engine->to_adopt.next;
 
-        /* Without memory it is tried again at the next step. */
-        if (!operation_adopt(engine, LINK_OWNER(link, struct canceld_operation, all_link), now_ns))
+        if (!operation_adopt(engine, LINK_OWNER(link, struct canceld_operation, all_link),
+                             now_ns)) {
+            engine->starved = true;
             return;
+        }
         link_remove(link);
         list_append(&engine->operations, link);
     }

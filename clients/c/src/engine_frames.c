@@ -157,8 +157,10 @@ static bool frame_write(struct engine *engine, struct frame *frame, struct buffe
 
     for (struct link *at = frame->requests.next; at != &frame->requests; at = at->next)
         ops_size += request_of(at)->size;
-    if (buffer_reserve(output, sizeof head + sizeof sp + ops_size) == NULL)
+    if (buffer_reserve(output, sizeof head + sizeof sp + ops_size) == NULL) {
+        engine->starved = true;
         return false;
+    }
     head_size = head_pack(engine, frame, head);
     sp_size = sp_write_head(engine->config.framing, &route, head_size + ops_size, sp);
     done = buffer_append(output, sp, sp_size) && buffer_append(output, head, head_size);
@@ -259,6 +261,7 @@ static bool frame_make(struct engine *engine, struct request *first, struct link
     if (frame_send(engine, frame, output, NULL, now_ns))
         return true;
     frame_retry(engine, frame);
+    engine->resend_ns = now_ns + ENGINE_RETRY_NS;
     return false;
 }
 
@@ -299,8 +302,10 @@ static void resend_send(struct engine *engine, struct buffer *output, uint64_t n
            output->size < ENGINE_OUTPUT_BYTES) {
         struct frame *frame = LINK_OWNER(engine->resend.next, struct frame, resend_link);
 
-        if (!frame_send(engine, frame, output, NULL, now_ns))
+        if (!frame_send(engine, frame, output, NULL, now_ns)) {
+            engine->resend_ns = now_ns + ENGINE_RETRY_NS;
             return;
+        }
         link_remove(&frame->resend_link);
     }
 }
@@ -337,11 +342,25 @@ static bool own_send(struct engine *engine, enum frame_kind kind, const struct b
     return false;
 }
 
+/* Packs one op and sends it alone. */
+static bool op_send(struct engine *engine, enum frame_kind kind, Canceld__V1__Op *op,
+                    struct buffer *output, uint64_t now_ns)
+{
+    struct buffer packed = {0};
+    bool done = own_pack(&packed, op);
+
+    if (done)
+        done = own_send(engine, kind, &packed, output, now_ns);
+    else
+        engine->starved = true;
+    buffer_fini(&packed);
+    return done;
+}
+
 static void open_send(struct engine *engine, struct buffer *output, uint64_t now_ns)
 {
     Canceld__V1__Op op = CANCELD__V1__OP__INIT;
     Canceld__V1__Open open = CANCELD__V1__OPEN__INIT;
-    struct buffer packed = {0};
 
     op.op_case = CANCELD__V1__OP__OP_OPEN;
     op.open = &open;
@@ -356,35 +375,28 @@ static void open_send(struct engine *engine, struct buffer *output, uint64_t now
         open.resume_secret =
             (ProtobufCBinaryData){.len = sizeof engine->secret, .data = engine->secret};
     }
-    engine->open_asked =
-        own_pack(&packed, &op) && own_send(engine, FRAME_OPEN, &packed, output, now_ns);
-    buffer_fini(&packed);
+    engine->open_asked = op_send(engine, FRAME_OPEN, &op, output, now_ns);
 }
 
 static void ping_send(struct engine *engine, struct buffer *output, uint64_t now_ns)
 {
     Canceld__V1__Op op = CANCELD__V1__OP__INIT;
     Canceld__V1__Ping ping = CANCELD__V1__PING__INIT;
-    struct buffer packed = {0};
 
     op.op_case = CANCELD__V1__OP__OP_PING;
     op.ping = &ping;
-    if (own_pack(&packed, &op) && own_send(engine, FRAME_PING, &packed, output, now_ns))
+    if (op_send(engine, FRAME_PING, &op, output, now_ns))
         engine->pinged_ns = now_ns;
-    buffer_fini(&packed);
 }
 
 static void close_send(struct engine *engine, struct buffer *output, uint64_t now_ns)
 {
     Canceld__V1__Op op = CANCELD__V1__OP__INIT;
     Canceld__V1__Close close = CANCELD__V1__CLOSE__INIT;
-    struct buffer packed = {0};
 
     op.op_case = CANCELD__V1__OP__OP_CLOSE;
     op.close = &close;
-    engine->closed_asked =
-        own_pack(&packed, &op) && own_send(engine, FRAME_CLOSE, &packed, output, now_ns);
-    buffer_fini(&packed);
+    engine->closed_asked = op_send(engine, FRAME_CLOSE, &op, output, now_ns);
 }
 
 static void poll_send(struct engine *engine, struct buffer *output, uint64_t now_ns)
@@ -425,16 +437,20 @@ static void ready_send(struct engine *engine, struct buffer *output, uint64_t no
     }
 }
 
+/* What finds no memory stays where it is, and is tried again a little later. */
 void engine_send(struct engine *engine, struct buffer *output, uint64_t now_ns)
 {
+    engine->starved = false;
     if (engine->phase == ENGINE_GREETING && !engine->greeted) {
         uint8_t handshake[SP_HANDSHAKE_BYTES];
 
         sp_write_handshake(SP_REQ, handshake);
         engine->greeted = buffer_append(output, handshake, sizeof handshake);
+        engine->starved = !engine->greeted;
     }
     if (engine->phase == ENGINE_OPENING && !engine->open_asked)
         open_send(engine, output, now_ns);
     if (engine->phase == ENGINE_READY)
         ready_send(engine, output, now_ns);
+    engine->starved_ns = engine->starved ? now_ns + ENGINE_RETRY_NS : NEVER;
 }

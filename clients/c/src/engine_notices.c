@@ -287,8 +287,10 @@ void operations_ask(struct engine *engine, uint64_t now_ns)
     while (engine->asks_count < ENGINE_ASKS_MAX && !link_is_alone(&engine->to_ask)) {
         struct link *link = engine->to_ask.next;
 
-        if (!operation_ask(engine, LINK_OWNER(link, struct canceld_operation, all_link), now_ns))
+        if (!operation_ask(engine, LINK_OWNER(link, struct canceld_operation, all_link), now_ns)) {
+            engine->starved = true;
             return;
+        }
         link_remove(link);
         list_append(&engine->operations, link);
     }

@@ -305,6 +305,7 @@ bool engine_receive(struct engine *engine, const uint8_t *data, size_t size, uin
     }
     if (!understood) {
         engine->broken = true;
+        engine->misunderstood = true;
         return false;
     }
     buffer_consume(&engine->input, offset);

@@ -30,7 +30,10 @@ static void ready(struct engine *engine)
     engine->phase = ENGINE_READY;
     engine->degraded_ns = NEVER;
     engine->lost_possible = false;
-    engine->dial_pause_ns = 0;
+    /* Who always ends the link by a reply that he cannot take, for want of memory say, is to pause more and more. */
+    if (!engine->misunderstood)
+        engine->dial_pause_ns = 0;
+    engine->misunderstood = false;
     engine->attempts_failed = 0;
     engine->resend_ns = 0;
     engine->connections_count++;

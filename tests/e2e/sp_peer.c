@@ -86,11 +86,8 @@ static void connect_tcp(struct sp_peer *peer, const char *host_and_port)
     (void) setsockopt(peer->descriptor, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof yes);
 }
 
-void sp_peer_open(struct sp_peer *peer, const char *url)
+void sp_peer_connect(struct sp_peer *peer, const char *url)
 {
-    static const uint8_t greeting[8] = {0, 'S', 'P', 0, 0, SP_REQ, 0, 0};
-    static const uint8_t expected[8] = {0, 'S', 'P', 0, 0, SP_REP, 0, 0};
-    uint8_t answer[8];
     peer->number = 0;
     peer->is_ipc = strncmp(url, "ipc://", 6) == 0;
     if (peer->is_ipc) {
@@ -99,6 +96,14 @@ void sp_peer_open(struct sp_peer *peer, const char *url)
         require(strncmp(url, "tcp://", 6) == 0, "neither ipc:// nor tcp://");
         connect_tcp(peer, url + 6);
     }
+}
+
+void sp_peer_open(struct sp_peer *peer, const char *url)
+{
+    static const uint8_t greeting[8] = {0, 'S', 'P', 0, 0, SP_REQ, 0, 0};
+    static const uint8_t expected[8] = {0, 'S', 'P', 0, 0, SP_REP, 0, 0};
+    uint8_t answer[8];
+    sp_peer_connect(peer, url);
     write_all(peer, greeting, sizeof greeting);
     read_all(peer, answer, sizeof answer);
     require(memcmp(answer, expected, sizeof answer) == 0, "no REP socket");

@@ -19,7 +19,10 @@ struct sp_peer {
     uint8_t message[SP_PEER_MESSAGE_MAX];
 };
 
-/* Connects to ipc://PATH or tcp://ADDRESS:PORT and shakes hands. */
+/* Connects to ipc://PATH or tcp://ADDRESS:PORT, without a word. */
+void sp_peer_connect(struct sp_peer *peer, const char *url);
+
+/* Connects and shakes hands. */
 void sp_peer_open(struct sp_peer *peer, const char *url);
 void sp_peer_close(struct sp_peer *peer);
 

@@ -73,7 +73,7 @@ class Stopped(Case):
         for owner, keyed in owners[1:]:
             touches, others = owner.finish()
             self.assertEqual(others, [])
-            self.assertGreater(touches, 5 * 3 * EACH)
+            self.assertGreaterEqual(touches, 5 * EACH)  # once a ttl at least: or they would have lost theirs
         stats = peer.stats()
         self.say(f"{len(lost)} leases of the stopped owner ended, {stats['ended_expired']} by REAP; none of the "
                  f"other {(OWNERS - 1) * EACH}")

@@ -5,12 +5,12 @@ import os
 import statistics
 
 import cited
-import machine
 import markdown
 import plots
 from goals import GOALS, judge_all
 from groups import GROUPS
 from rows import gather
+from shared import machine
 
 RESULTS = "results.json"
 DISTURBED_PERCENT = 10  # of the machine, taken by others in the median run of a group

@@ -51,6 +51,7 @@ struct map_design {
     bool no_clean;       /* there is no row of a clean-up */
     bool cleans_its_way; /* a quick run has its clean-up too */
     bool variant;        /* a quick run has it in the first row alone */
+    bool full_only;      /* a quick run leaves it out */
     bool weigh_quick;    /* its memory is weighed in a quick run too */
     const char *weigh_note;
     unsigned workers;         /* threads that ask; each is pinned */

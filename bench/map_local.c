@@ -254,7 +254,7 @@ const struct map_design map_designs_local[] = {
      LOCAL_DESIGN},
     {.peer = "ours-window-64-3-clients",
      .note = "4 threads: the owner on one processor, three that ask on the other, 64 ops each",
-     .variant = true,
+     .full_only = true,
      .workers = 3,
      .processors = 1,
      .no_clean = true,

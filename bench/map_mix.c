@@ -38,7 +38,8 @@ static void make_beds(const struct harness *harness, uint32_t live, bool cleanup
     const struct map_design *design;
     for (size_t i = 0; (design = map_design_at(i)) != NULL; i++) {
         bool wanted = design->missing == NULL && harness_wants_peer(harness, design->peer);
-        if (wanted && (cleanup || !design->cleans_alone)) {
+        if (wanted && (cleanup || !design->cleans_alone) &&
+            !(harness->quick && design->full_only)) {
             ASSERT(beds->count < MAP_BEDS_MAX);
             struct map_bed *bed = malloc(sizeof *bed);
             ASSERT(bed != NULL);

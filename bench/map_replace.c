@@ -141,6 +141,7 @@ static void replace_clean(void *argument)
 const struct map_design map_designs_replace[] = {
     {.peer = "copy-on-write",
      .note = "2 threads; read-copy-update (liburcu): each store and delete copies the whole map",
+     .variant = true,
      .workers = 2,
      .make = replace_new,
      .free = replace_free,

@@ -66,7 +66,8 @@ static void print(const struct harness *harness, const char *row, const char *pe
                          });
 }
 
-static void expire_row(const struct harness *harness, struct ends *ends)
+/* A quick run has no time for it: the daemon's is the row that decides a goal. */
+static void expire_embedded_row(const struct harness *harness, struct ends *ends)
 {
     char note[256];
     struct ends_advance advance;
@@ -79,6 +80,14 @@ static void expire_row(const struct harness *harness, struct ends *ends)
         (double) ends->took_ns / 1e6, (double) advance.sum_ns / 1e6,
         (unsigned long long) advance.calls, (double) advance.worst_ns / 1e6);
     print(harness, "expire-1M", "ours-embedded", ends, note);
+}
+
+static void expire_row(const struct harness *harness, struct ends *ends)
+{
+    char note[256];
+    if (!harness->quick) {
+        expire_embedded_row(harness, ends);
+    }
     scale_socket_expire(ends);
     snprintf(
         note, sizeof note,

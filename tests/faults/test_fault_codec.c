@@ -10,7 +10,7 @@ static void *volatile kept;
 static void crash_run(void)
 {
     points_arm();
-    char *memory = malloc(10);
+    void *volatile memory = malloc(10);
     if (memory == NULL) {
         abort();
     }
@@ -21,8 +21,8 @@ static void crash_run(void)
 static void leak_run(void)
 {
     points_arm();
-    void *first = malloc(10);
-    void *second = malloc(20);
+    void *volatile first = malloc(10); /* else the compiler does without them */
+    void *volatile second = malloc(20);
     if (second != NULL) {
         free(first); /* else it is forgotten */
     }

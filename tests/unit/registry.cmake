@@ -5,7 +5,7 @@ canceld_test(test_registry_restart LABEL unit TIMEOUT 120
     SOURCES unit/test_registry_restart.c unit/registry_rig.c LINKS canceld_registry)
 canceld_test(test_registry_groups LABEL unit TIMEOUT 120
     SOURCES unit/test_registry_groups.c unit/registry_rig.c LINKS canceld_registry)
-canceld_test(test_registry_bulk LABEL unit TIMEOUT 120
+canceld_test(test_registry_bulk LABEL unit TIMEOUT 300
     SOURCES unit/test_registry_bulk.c unit/registry_rig.c LINKS canceld_registry)
 canceld_test(test_registry_drain LABEL unit TIMEOUT 120
     SOURCES unit/test_registry_drain.c unit/registry_rig.c LINKS canceld_registry)

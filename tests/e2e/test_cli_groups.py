@@ -337,7 +337,7 @@ class Encrypted(CliCase):
         self.assertEqual(self.one("get", "k")["state"], "LIVE")
         said = call(*mine, "--json", "cancel", "k")
         self.assertEqual((said.code, said.objects()[0]["answer"]), (0, "REQUESTED"), said)
-        self.assertEqual(self.one("get", "k")["cause"]["peer"], "tls:verified")
+        self.assertIn(self.one("get", "k")["cause"]["peer"], ("tls:verified", "tls:localhost"))  # by NNG's version
         for refused in (way, [*way, "--tls-cert", stranger[0], "--tls-key", stranger[1]],
                         ["--server", daemon.urls["tls+tcp"], "--tls-ca", stranger[0]]):
             said = call(*refused, "ping")

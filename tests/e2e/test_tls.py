@@ -11,6 +11,9 @@ from canceld_e2e import (HERE, PATIENCE, Case, Peer, Session, cancel, connect_so
                          handshake, main, pb, poll)
 from cli import CliHelpers, call
 
+# Of the client's certificate: NNG tells its common name from version 1.6 on, before that only that it is good.
+VERIFIED = (b"tls:verified", b"tls:alice")
+
 
 class Tls(CliHelpers, Case):
     @classmethod
@@ -26,9 +29,9 @@ class Tls(CliHelpers, Case):
     def url(self):
         return self.running.urls["tls+tcp"]
 
-    def tls_daemon(self, *flags, **how):
+    def tls_daemon(self, *flags, host="127.0.0.1", **how):
         how.setdefault("ephemeral", True)
-        daemon = self.daemon("--listen", "tls+tcp://127.0.0.1:0", "--tls-cert", self.file("server.crt"),
+        daemon = self.daemon("--listen", f"tls+tcp://{host}:0", "--tls-cert", self.file("server.crt"),
                              "--tls-key", self.file("server.key"), *flags, **how)
         self.assertIn("tls+tcp", daemon.urls)
         return daemon
@@ -49,7 +52,7 @@ class Tls(CliHelpers, Case):
         session = Session(self.url(), self.secure(name))
         session.store(b"whose")
         session.op(cancel(b"whose"))
-        self.assertEqual(session.notices()[0].cause.peer, peer)
+        self.assertIn(session.notices()[0].cause.peer, (peer,) if isinstance(peer, bytes) else peer)
         session.op(pb.Op(close=pb.Close()))
         session.close()
 
@@ -66,7 +69,7 @@ class Tls(CliHelpers, Case):
         self.assertEqual((notice.gen, notice.cause.peer), (gen, b"tls:anonymous"))
         self.assertAnswer(owner.op(delete(b"k", gen, pb.OUTCOME_CANCELLED)), "DELETED", cancelled=True)
         self.assertAnswer(peer.result_of(number), "REQUESTED", level=pb.LEVEL_STOPPED)
-        self.assertEqual(peer.socket.version(), "TLSv1.2")
+        self.assertIn(peer.socket.version(), ("TLSv1.2", "TLSv1.3"))
         body = pb.Frame(version=1, ops=[pb.Op(stats=pb.Stats())])
         numbers = [peer.send(body) for _ in range(200)]
         self.assertEqual(len({len(peer.receive(n).results[0].stats) for n in numbers}), 1)
@@ -90,15 +93,15 @@ class Tls(CliHelpers, Case):
     def test_a_certificate_is_optional_with_a_ca_and_a_strangers_is_none(self):
         self.tls_daemon("--tls-ca", self.file("ca.crt"))
         self.assertLetIn()
-        self.assertLetIn("client", b"tls:verified")
+        self.assertLetIn("client", VERIFIED)
         self.assertLetIn("stranger")
-        self.assertLetIn("client", b"tls:verified")
+        self.assertLetIn("client", VERIFIED)
 
     def test_a_required_certificate(self):
         self.tls_daemon("--tls-ca", self.file("ca.crt"), "--tls-require-client-cert")
         self.assertKeptOut()
         self.assertKeptOut("stranger")
-        self.assertLetIn("client", b"tls:verified")
+        self.assertLetIn("client", VERIFIED)
 
     def test_whoever_does_not_finish_a_handshake_is_cut_and_hinders_nobody(self):
         daemon = self.tls_daemon("--limit-handshake-ms", "700", "--limit-stall-ms", "700")
@@ -156,7 +159,7 @@ class Tls(CliHelpers, Case):
         self.assertTrue(daemon.is_running())
 
     def test_cancelctl_over_tls(self):
-        self.tls_daemon("--tls-ca", self.file("ca.crt"), "--tls-require-client-cert")
+        self.tls_daemon("--tls-ca", self.file("ca.crt"), "--tls-require-client-cert", host="localhost")
         port = self.url().rsplit(":", 1)[1]
         server = ["--server", f"tls+tcp://localhost:{port}", "--json"]
         good = ["--tls-ca", self.file("ca.crt"), "--tls-cert", self.file("client.crt"), "--tls-key",
@@ -166,7 +169,8 @@ class Tls(CliHelpers, Case):
         said = call(*server, *good, "cancel", "k")
         self.assertEqual((said.code, said.objects()[0]["answer"]), (0, "REQUESTED"), said)
         said = call(*server, "--tls-ca", self.file("ca.crt"), "--tls-cert", self.file("both.pem"), "get", "k")
-        self.assertEqual((said.code, said.objects()[0]["cause"]["peer"]), (0, "tls:verified"), said)
+        self.assertEqual(said.code, 0, said)
+        self.assertIn(said.objects()[0]["cause"]["peer"].encode(), VERIFIED)
         for bad in (["--tls-ca", self.file("stranger-ca.crt"), *good[2:]], good[:2],
                     [*good[:2], "--tls-cert", self.file("stranger.crt"), "--tls-key", self.file("stranger.key")]):
             said = call(*server, *bad, "get", "k", seconds=40)

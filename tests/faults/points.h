@@ -23,6 +23,7 @@ struct points_scenario {
     void (*run)(void);   /* calls points_arm() and points_disarm() once */
     void (*end)(void);   /* in each process last; may be NULL */
     uint32_t hang_s;     /* a run that takes longer hangs; 0: 20 */
+    uint32_t spared;     /* blocks that a library of others may lose in a run */
 };
 
 struct points_count {

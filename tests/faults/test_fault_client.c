@@ -568,7 +568,9 @@ static void adopts(void)
 
 static void opens_by_tls(void)
 {
-    const struct points_scenario scenario = {"client open tls", tls_begin, tls_run, end, 0};
+    /* mbedTLS 3 loses a block where it cannot make a number longer. */
+    const struct points_scenario scenario = {"client open tls", tls_begin, tls_run, end,
+                                             .spared = 1};
     points_check(&scenario);
 }
 

@@ -120,6 +120,7 @@ struct model_recovered {
     struct bytes key;
     uint64_t gen;
     struct cause cause;
+    bool is_finished; /* its owner ended it, and may end it again */
     bool is_adopted;
 };
 

@@ -26,8 +26,11 @@ void model_recover(struct model *model, const struct journal_record *record)
 {
     if (record->kind == JOURNAL_CANCEL) {
         struct model_recovered *added = list_push(&model->recovered);
-        *added = (struct model_recovered){
-            .space = record->space, .key = record->key, .gen = record->gen, .cause = record->cause};
+        *added = (struct model_recovered){.space = record->space,
+                                          .key = record->key,
+                                          .gen = record->gen,
+                                          .cause = record->cause,
+                                          .is_finished = record->by_owner};
     } else if (record->kind == JOURNAL_ARM) {
         struct model_armed *armed = list_push(&model->armed);
         *armed = (struct model_armed){.space = record->space,
@@ -107,8 +110,8 @@ bool model_is_idle(const struct model *model, bool *is_open_out)
         idle = idle && !model_op_is_live(model_op_at(model, i));
     }
     for (size_t i = 0; i < model->recovered.count; i++) {
-        bool waits = !((struct model_recovered *) list_at(&model->recovered, i))->is_adopted;
-        idle = idle && !waits;
+        const struct model_recovered *recovered = list_at(&model->recovered, i);
+        idle = idle && (recovered->is_finished || recovered->is_adopted);
     }
     /* Whether a bulk cancel of an earlier run, or of the recovery time, still waits is nobody's to know. */
     for (size_t i = 0; i < model->bulks.count; i++) {
@@ -365,6 +368,7 @@ static void cancel_kept(struct model *model, const struct model_request *request
     if (causes.first.code != CAUSE_UNSET) {
         struct cause cause = chosen_cause(request, &causes);
         uint64_t record = model_record_cancel(model, kept, &cause, own != NULL);
+        model_bulk_note_drained(model, kept, &cause);
         (void) model_cancel(model, kept, &cause, record);
     }
 }

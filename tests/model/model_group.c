@@ -158,6 +158,21 @@ void model_bulk_reach(struct model *model, struct model_bulk *bulk, struct model
     (void) model_cancel(model, op, &cause, bulk->record);
 }
 
+void model_bulk_note_drained(struct model *model, const struct model_op *op,
+                             const struct cause *cause)
+{
+    for (size_t i = 0; i < model->bulks.count; i++) {
+        struct model_bulk *bulk = list_at(&model->bulks, i);
+        for (size_t j = 0; bulk->is_drain && bulk->is_working && j < bulk->targets.count; j++) {
+            struct model_target *target = list_at(&bulk->targets, j);
+            if (target->result.gen == op->gen && cause_equal(&bulk->cause, cause)) {
+                target->was_reached = true;
+                note_shared(model, bulk, target);
+            }
+        }
+    }
+}
+
 void model_bulk_note_change(struct model *model, const struct model_op *op)
 {
     for (size_t i = 0; i < model->bulks.count; i++) {

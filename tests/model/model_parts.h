@@ -118,6 +118,9 @@ struct model_bulk *model_bulk_for(const struct model *model, const struct model_
 bool model_bulk_is_done(const struct model *model, const struct model_bulk *bulk);
 bool model_bulk_result(struct model *model, const struct model_parked *parked,
                        struct result *result);
+/* A drain that is still at work cancels it where it is adopted, before it comes to it by itself. */
+void model_bulk_note_drained(struct model *model, const struct model_op *op,
+                             const struct cause *cause);
 void model_bulk_note_change(struct model *model, const struct model_op *op);
 
 /* Whether there are too many, or, where the real registry said so, may be. */

@@ -52,6 +52,30 @@ static void remove_entry(struct round *round, struct model_record *entry)
     }
 }
 
+/* One that is there stays as it was, but it is open again: its owner is back. */
+static void fold_cancel(struct round *round, const struct model_record *record)
+{
+    struct model_record *entry = find_entry(round, JOURNAL_CANCEL, &record->record);
+    if (entry != NULL) {
+        entry->record.by_owner = false;
+        return;
+    }
+    entry = list_push(&round->journal);
+    *entry = *record;
+    entry->record.kind = JOURNAL_CANCEL;
+}
+
+/* Whose owner ended it may end it again in the next run. */
+static void fold_end(struct round *round, const struct journal_record *end)
+{
+    struct model_record *entry = find_entry(round, JOURNAL_CANCEL, end);
+    if (entry != NULL && end->by_owner) {
+        entry->record.by_owner = true;
+    } else {
+        remove_entry(round, entry);
+    }
+}
+
 static void fold(struct round *round, const struct model_record *record)
 {
     const struct journal_record *said = &record->record;
@@ -61,11 +85,13 @@ static void fold(struct round *round, const struct model_record *record)
         *(struct model_record *) list_push(&round->journal) = *record;
         break;
     case JOURNAL_CANCEL:
+        fold_cancel(round, record);
+        break;
     case JOURNAL_BULK:
         *(struct model_record *) list_push(&round->journal) = *record;
         break;
     case JOURNAL_END:
-        remove_entry(round, find_entry(round, JOURNAL_CANCEL, said));
+        fold_end(round, said);
         break;
     case JOURNAL_BULK_SETTLED:
         remove_entry(round, find_entry(round, JOURNAL_BULK, said));
@@ -78,9 +104,7 @@ static void fold(struct round *round, const struct model_record *record)
         break;
     }
     if (said->kind == JOURNAL_ARM_USED) {
-        struct model_record *added = list_push(&round->journal);
-        *added = *record;
-        added->record.kind = JOURNAL_CANCEL;
+        fold_cancel(round, record);
     }
 }
 

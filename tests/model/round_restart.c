@@ -27,8 +27,25 @@ static void check_promises(struct round *round, struct model *recovered)
     }
 }
 
+/* Of those that their owners ended the journal keeps the last ones, for a while. */
+static void forget_finished(struct round *round)
+{
+    size_t left = (size_t) script_below(&round->script, 9);
+    for (size_t i = round->journal.count; i > 0; i--) {
+        const struct model_record *entry = list_at(&round->journal, i - 1);
+        if (entry->record.kind != JOURNAL_CANCEL || !entry->record.by_owner) {
+            continue;
+        }
+        if (left == 0) {
+            list_remove(&round->journal, i - 1);
+        }
+        left -= left > 0 ? 1 : 0;
+    }
+}
+
 static void recover_all(struct round *round)
 {
+    forget_finished(round);
     for (size_t i = 0; i < round->journal.count; i++) {
         struct model_record *entry = list_at(&round->journal, i);
         if (!registry_recover(round->registry, &entry->record)) {

@@ -356,7 +356,9 @@ void script_restart(struct script *script, struct model *model)
     list_clear(&script->survivors);
     for (size_t i = 0; i < script->model->ops.count; i++) {
         const struct model_op *op = model_op_at(script->model, i);
-        if (model_op_is_live(op)) {
+        /* An owner that had no answer repeats its finish, and adopts before. */
+        bool repeats = op->cause.code != CAUSE_UNSET && script_percent(script, 50);
+        if (model_op_is_live(op) || repeats) {
             *(struct model_op *) list_push(&script->survivors) = *op;
         }
     }

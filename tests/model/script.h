@@ -84,7 +84,7 @@ struct script {
     struct op probe;
     struct list links;
     struct list clients;
-    struct list survivors;    /* of struct model_op: what was live at the last restart */
+    struct list survivors;    /* of struct model_op: who may come back after the last restart */
     uint64_t snapshot_cursor; /* of the last snapshot that was not done */
     uint64_t snapshot_revision;
     struct bytes snapshot_space;

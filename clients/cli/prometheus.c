@@ -54,6 +54,8 @@ static const struct family families[] = {
     {"bulks_running", "gauge", "bulks_running", NULL, "Bulk cancels under way"},
     {"drains_waiting", "gauge", "drains_waiting", NULL, "Drains that are waited for"},
     {"recovered", "gauge", "recovered", NULL, "Cancels held for owners of an earlier run"},
+    {"recovered_finished", "gauge", "recovered_finished", NULL,
+     "Cancels held for owners of an earlier run that ended them and may repeat it"},
     {"recovering", "gauge", "recovering", NULL, "1 while owners of an earlier run may come back"},
     {"bulk_steps_most", "gauge", "bulk_steps_most", NULL, "Most steps of bulk cancels in one sweep"},
     {"watch_events_kept", "gauge", "watch_events_kept", NULL, "Events kept for watchers"},

@@ -118,6 +118,9 @@
  * owner may not know of the end, and come back), and a bulk cancel of an earlier run. By the time for
  * which the journal was open. */
 #define JOURNAL_LOST_MS UINT64_C(86400000)
+/* How long a cancel whose operation was ended by its owner is given back after a restart: the answer may
+ * not have arrived, and then the finish is repeated. By the same time. */
+#define JOURNAL_REPEAT_MS UINT64_C(60000)
 /* How long after a failure the journal tries again. */
 #define JOURNAL_RETRY_MS UINT64_C(1000)
 /* How often the retention looks, and how many entries one of its steps removes: at least, at most. */

@@ -52,6 +52,11 @@ static const char *const sql_of[FILE_STATEMENTS] = {
                           "ORDER BY settled_age_ms DESC, id DESC",
     [FILE_LOST_OLD] = "SELECT " ROW_COLUMNS " FROM entry INDEXED BY cancel_lost "
                       "WHERE kind = 1 AND open = 2 AND settled_age_ms < ?1 LIMIT 1",
+    [FILE_FINISHED_CANCELS] = "SELECT " ROW_COLUMNS " FROM entry INDEXED BY cancel_finished "
+                              "WHERE kind = 1 AND open = 3 AND settled_age_ms >= ?1 "
+                              "ORDER BY settled_age_ms DESC, id DESC",
+    [FILE_FINISHED_OLD] = "SELECT " ROW_COLUMNS " FROM entry INDEXED BY cancel_finished "
+                          "WHERE kind = 1 AND open = 3 AND settled_age_ms < ?1 LIMIT 1",
     [FILE_OLDEST] = "SELECT id, open, seal, age_ms, settled_age_ms FROM entry "
                     "WHERE id > ?1 ORDER BY id LIMIT ?2",
     /* The empty namespace is that of what touched them all. A bulk cancel of scope 3 stands beside the
@@ -221,10 +226,20 @@ void journal_file_figures(const struct journal_file *file, struct journal_figure
     *figures_out = file->figures;
 }
 
-uint64_t file_lost_since_ms(const struct journal_file *file)
+static uint64_t since_ms(const struct journal_file *file, uint64_t ms)
 {
     const uint64_t age_ms = journal_file_age_ms(file);
-    return age_ms < JOURNAL_LOST_MS ? 0 : age_ms - JOURNAL_LOST_MS;
+    return age_ms < ms ? 0 : age_ms - ms;
+}
+
+uint64_t file_lost_since_ms(const struct journal_file *file)
+{
+    return since_ms(file, JOURNAL_LOST_MS);
+}
+
+uint64_t file_finished_since_ms(const struct journal_file *file)
+{
+    return since_ms(file, JOURNAL_REPEAT_MS);
 }
 
 /* ---- keeping ---- */
@@ -313,8 +328,8 @@ bool file_delete(struct journal_file *file, const struct file_row *row)
     return file_run(file, FILE_DELETE);
 }
 
-/* What is there already stays as it was first recorded; but one whose owner was lost is open again, for
- * with this record that owner is back. */
+/* What is there already stays as it was first recorded; but one that had ended is open again, for with this
+ * record its owner is back. */
 static bool reopen(struct journal_file *file, const struct stamped_record *stamped,
                    const struct journal_record *record)
 {
@@ -324,7 +339,7 @@ static bool reopen(struct journal_file *file, const struct stamped_record *stamp
         return true;
     }
     const int found = find_cancel(file, record, &row);
-    return found == 0 || (found > 0 && (row.open != ROW_LOST || file_end_write(file, &row, &end)));
+    return found == 0 || (found > 0 && (row.open == ROW_OPEN || file_end_write(file, &row, &end)));
 }
 
 static bool insert(struct journal_file *file, const struct stamped_record *stamped,
@@ -356,7 +371,7 @@ static bool keep_new(struct journal_file *file, const struct stamped_record *sta
 static bool keep_end(struct journal_file *file, const struct stamped_record *stamped)
 {
     const struct journal_record *record = &stamped->record;
-    const struct row_end end = {.open = record->by_owner ? ROW_SETTLED : ROW_LOST,
+    const struct row_end end = {.open = record->by_owner ? ROW_FINISHED : ROW_LOST,
                                 .outcome = record->outcome,
                                 .by_owner = record->by_owner,
                                 .delivered = record->delivered,

@@ -52,8 +52,12 @@ MUST_CHECK enum status journal_file_probe(const char *directory, char error[JOUR
  * Gives all that is unsettled to `take`, as the JOURNAL_CANCEL, JOURNAL_BULK and JOURNAL_ARM that it
  * once was, each kind in the order in which it came; a bulk's number is that of its own run.
  * STATUS_FULL where `take` answers false; STATUS_INVALID or STATUS_SYSTEM where a row cannot be
- * trusted or read. A bulk cancel stays away once the run that took it ended JOURNAL_LOST_MS ago. Last come the cancels whose operation ended, JOURNAL_LOST_MS ago at the most, but
- * not by its owner, who may come back: the newest first, until `take` answers false. */
+ * trusted or read. A bulk cancel stays away once the run that took it ended JOURNAL_LOST_MS ago.
+ *
+ * Last come the cancels whose operation ended, until `take` answers false, the last that ended first:
+ * those that ended without their owner, who may come back, JOURNAL_LOST_MS ago at the most; then, with
+ * by_owner, those that their owner ended JOURNAL_REPEAT_MS ago at the most, for it ends them again
+ * where the answer did not arrive. */
 MUST_CHECK enum status journal_file_load(struct journal_file *file,
                                          bool (*take)(void *context,
                                                       const struct journal_record *record),

@@ -19,33 +19,39 @@
  * unsettled alone, so they stay small and each gen, bulk and key is found in them at once. */
 static const struct {
     const char *name;
+    int format; /* the first that has it */
     const char *sql;
 } objects[] = {
-    {"arm_open", "CREATE UNIQUE INDEX arm_open ON entry(space, key) WHERE kind = 3 AND open = 1"},
-    {"bulk_open",
+    {"arm_open", 1,
+     "CREATE UNIQUE INDEX arm_open ON entry(space, key) WHERE kind = 3 AND open = 1"},
+    {"bulk_open", 1,
      "CREATE UNIQUE INDEX bulk_open ON entry(epoch, bulk) WHERE kind = 2 AND open = 1"},
-    {"cancel_lost",
+    {"cancel_finished", 2,
+     "CREATE INDEX cancel_finished ON entry(settled_age_ms) WHERE kind = 1 AND open = 3"},
+    {"cancel_lost", 1,
      "CREATE INDEX cancel_lost ON entry(settled_age_ms) WHERE kind = 1 AND open = 2"},
-    {"cancel_open",
+    {"cancel_open", 1,
      "CREATE UNIQUE INDEX cancel_open ON entry(gen, space, key) WHERE kind = 1 AND open > 0"},
-    {"entry", "CREATE TABLE entry(id INTEGER PRIMARY KEY, kind INTEGER NOT NULL, "
-              "epoch INTEGER NOT NULL, at_unix_ms INTEGER NOT NULL, age_ms INTEGER NOT NULL, "
-              "by_arm INTEGER NOT NULL, space TEXT NOT NULL, key BLOB NOT NULL, "
-              "gen INTEGER NOT NULL, cause_code INTEGER NOT NULL, cause_text TEXT NOT NULL, "
-              "cause_actor TEXT NOT NULL, cause_peer TEXT NOT NULL, bulk INTEGER NOT NULL, "
-              "scope INTEGER NOT NULL, label TEXT NOT NULL, owner INTEGER NOT NULL, "
-              "fence INTEGER NOT NULL, after_gen INTEGER NOT NULL, ttl_ms INTEGER NOT NULL, "
-              "seal INTEGER NOT NULL, open INTEGER NOT NULL, used_gen INTEGER NOT NULL, "
-              "outcome INTEGER NOT NULL, by_owner INTEGER NOT NULL, delivered INTEGER NOT NULL, "
-              "delivered_after_ms INTEGER NOT NULL, ended_after_ms INTEGER NOT NULL, "
-              "requested INTEGER NOT NULL, settled_age_ms INTEGER NOT NULL, end_seal INTEGER NOT "
-              "NULL) STRICT"},
-    {"entry_by_key", "CREATE INDEX entry_by_key ON entry(key, space)"},
-    {"entry_by_space", "CREATE INDEX entry_by_space ON entry(space)"},
-    {"state", "CREATE TABLE state(id INTEGER PRIMARY KEY CHECK (id = 1), "
-              "sequence INTEGER NOT NULL, next_id INTEGER NOT NULL, age_ms INTEGER NOT NULL, "
-              "expired_unsettled INTEGER NOT NULL, open_count INTEGER NOT NULL, "
-              "open_digest INTEGER NOT NULL, seal INTEGER NOT NULL) STRICT"},
+    {"entry", 1,
+     "CREATE TABLE entry(id INTEGER PRIMARY KEY, kind INTEGER NOT NULL, "
+     "epoch INTEGER NOT NULL, at_unix_ms INTEGER NOT NULL, age_ms INTEGER NOT NULL, "
+     "by_arm INTEGER NOT NULL, space TEXT NOT NULL, key BLOB NOT NULL, "
+     "gen INTEGER NOT NULL, cause_code INTEGER NOT NULL, cause_text TEXT NOT NULL, "
+     "cause_actor TEXT NOT NULL, cause_peer TEXT NOT NULL, bulk INTEGER NOT NULL, "
+     "scope INTEGER NOT NULL, label TEXT NOT NULL, owner INTEGER NOT NULL, "
+     "fence INTEGER NOT NULL, after_gen INTEGER NOT NULL, ttl_ms INTEGER NOT NULL, "
+     "seal INTEGER NOT NULL, open INTEGER NOT NULL, used_gen INTEGER NOT NULL, "
+     "outcome INTEGER NOT NULL, by_owner INTEGER NOT NULL, delivered INTEGER NOT NULL, "
+     "delivered_after_ms INTEGER NOT NULL, ended_after_ms INTEGER NOT NULL, "
+     "requested INTEGER NOT NULL, settled_age_ms INTEGER NOT NULL, end_seal INTEGER NOT "
+     "NULL) STRICT"},
+    {"entry_by_key", 1, "CREATE INDEX entry_by_key ON entry(key, space)"},
+    {"entry_by_space", 1, "CREATE INDEX entry_by_space ON entry(space)"},
+    {"state", 1,
+     "CREATE TABLE state(id INTEGER PRIMARY KEY CHECK (id = 1), "
+     "sequence INTEGER NOT NULL, next_id INTEGER NOT NULL, age_ms INTEGER NOT NULL, "
+     "expired_unsettled INTEGER NOT NULL, open_count INTEGER NOT NULL, "
+     "open_digest INTEGER NOT NULL, seal INTEGER NOT NULL) STRICT"},
 };
 
 #define OBJECTS_COUNT (sizeof objects / sizeof objects[0])
@@ -167,10 +173,13 @@ static int pragma_number(sqlite3 *sqlite, const char *sql)
     return number;
 }
 
-/* Whether the rows of `statement` are our objects, each with our text. */
-static bool are_ours(sqlite3_stmt *statement)
+/* Whether the rows of `statement` are our objects of that format, each with our text. */
+static bool are_ours(sqlite3_stmt *statement, int format)
 {
     for (size_t i = 0; i < OBJECTS_COUNT; i++) {
+        if (objects[i].format > format) {
+            continue;
+        }
         if (sqlite3_step(statement) != SQLITE_ROW) {
             return false;
         }
@@ -192,7 +201,7 @@ static enum status check_tables(struct journal_file *file, char error[JOURNAL_ER
     if (code != SQLITE_OK) {
         return file_failed(file, "read", error);
     }
-    const bool is_ours = are_ours(statement);
+    const bool is_ours = are_ours(statement, file->format);
     const bool is_read = sqlite3_finalize(statement) == SQLITE_OK;
     if (!is_read) {
         return file_failed(file, "read", error);
@@ -209,12 +218,27 @@ enum status file_check_format(struct journal_file *file, char error[JOURNAL_ERRO
     if (application != JOURNAL_FILE_APPLICATION) {
         return file_damaged(file, "it is not the journal of a canceld", error);
     }
-    const int format = pragma_number(file->sqlite, "PRAGMA user_version");
-    if (format != JOURNAL_FILE_FORMAT) {
+    file->format = pragma_number(file->sqlite, "PRAGMA user_version");
+    if (file->format < 1 || file->format > JOURNAL_FILE_FORMAT) {
         return file_refuse(error, STATUS_INVALID,
-                           "%s is a journal of format %d, and this canceld knows format %d alone: "
+                           "%s is a journal of format %d, and this canceld knows formats 1 to %d: "
                            "start the canceld that made it, or use another state directory",
-                           file->path, format, JOURNAL_FILE_FORMAT);
+                           file->path, file->format, JOURNAL_FILE_FORMAT);
     }
     return check_tables(file, error);
+}
+
+enum status file_update_format(struct journal_file *file, char error[JOURNAL_ERROR_BYTES])
+{
+    if (file->format == JOURNAL_FILE_FORMAT) {
+        return STATUS_OK;
+    }
+    char sql[64];
+    const int size = snprintf(sql, sizeof sql, "PRAGMA user_version = %d", JOURNAL_FILE_FORMAT);
+    ASSERT(size > 0 && (size_t) size < sizeof sql);
+    bool is_made = run(file->sqlite, "BEGIN IMMEDIATE");
+    for (size_t i = 0; is_made && i < OBJECTS_COUNT; i++) {
+        is_made = objects[i].format <= file->format || run(file->sqlite, objects[i].sql);
+    }
+    return is_made && run(file->sqlite, sql) ? STATUS_OK : file_failed(file, "write", error);
 }

@@ -116,6 +116,7 @@ static enum status load(struct journal_file *file, enum file_statement which, st
         }
         load->open_count += row.end.open == ROW_OPEN;
         load->open_digest += row.end.open == ROW_OPEN ? row.seal : 0;
+        row.record.by_owner = row.end.open == ROW_FINISHED;
         load->is_refused = !is_past(file, &row) && !load->take(load->context, &row.record);
         more = load->is_refused ? 0 : file_next(file, which);
     }
@@ -134,14 +135,18 @@ static enum status no_room(const struct journal_file *file, char error[JOURNAL_E
                        file->path);
 }
 
-/* Those that ended without their owner, the newest first: here a bound is no reason not to start,
- * for nobody was told that they go on. */
-static enum status load_lost(struct journal_file *file, struct load *take,
-                             char error[JOURNAL_ERROR_BYTES])
+/* Those that ended, the last one first: here a bound is no reason not to start, for nobody was told that
+ * they go on. */
+static enum status load_ended(struct journal_file *file, struct load *take,
+                              char error[JOURNAL_ERROR_BYTES])
 {
     (void) sqlite3_bind_int64(file->statements[FILE_LOST_CANCELS], 1,
                               (sqlite3_int64) file_lost_since_ms(file));
-    return load(file, FILE_LOST_CANCELS, take, error);
+    (void) sqlite3_bind_int64(file->statements[FILE_FINISHED_CANCELS], 1,
+                              (sqlite3_int64) file_finished_since_ms(file));
+    const enum status status = load(file, FILE_LOST_CANCELS, take, error);
+    return status == STATUS_OK && !take->is_refused ? load(file, FILE_FINISHED_CANCELS, take, error)
+                                                    : status;
 }
 
 enum status journal_file_load(struct journal_file *file,
@@ -160,6 +165,6 @@ enum status journal_file_load(struct journal_file *file,
         all.open_digest != file->state.numbers[FILE_OPEN_DIGEST]) {
         return file_damaged(file, "an unsettled cancel is missing", error);
     }
-    const enum status status = load_lost(file, &all, error);
+    const enum status status = load_ended(file, &all, error);
     return status == STATUS_OK ? file_begin_run(file, error) : status;
 }

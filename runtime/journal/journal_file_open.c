@@ -88,8 +88,10 @@ static bool set_up(struct journal_file *file)
     const int size = snprintf(sql, sizeof sql,
                               "PRAGMA locking_mode = EXCLUSIVE; PRAGMA cell_size_check = ON;"
                               "PRAGMA temp_store = MEMORY; PRAGMA mmap_size = 0;"
+                              "PRAGMA synchronous = %s;"
                               "PRAGMA journal_size_limit = %zu; PRAGMA cache_size = -%zu",
-                              2 * JOURNAL_CACHE_BYTES, JOURNAL_CACHE_BYTES / 1024);
+                              file->options.sync_power ? "FULL" : "NORMAL", 2 * JOURNAL_CACHE_BYTES,
+                              JOURNAL_CACHE_BYTES / 1024);
     ASSERT(size > 0 && (size_t) size < sizeof sql);
     return sqlite3_db_config(sqlite, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL) == SQLITE_OK &&
            sqlite3_db_config(sqlite, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL) == SQLITE_OK &&
@@ -201,13 +203,9 @@ static int on_commit(void *context, sqlite3 *sqlite, const char *name, int pages
 }
 
 /* Nothing was written until here, nor is it here. */
-static enum status set_sync(struct journal_file *file, char error[JOURNAL_ERROR_BYTES])
+static enum status begin_figures(struct journal_file *file, char error[JOURNAL_ERROR_BYTES])
 {
-    const char *sync =
-        file->options.sync_power ? "PRAGMA synchronous = FULL" : "PRAGMA synchronous = NORMAL";
-    if (sqlite3_exec(file->sqlite, sync, NULL, NULL, NULL) != SQLITE_OK) {
-        return file_failed(file, "open", error);
-    }
+    (void) error;
     (void) sqlite3_wal_hook(file->sqlite, on_commit, file); /* no checkpoints but our own */
     file->opened_ns = clock_now_ns(file->options.clock);
     file->figures.file_bytes = file_bytes(file);
@@ -222,6 +220,9 @@ enum status file_begin_run(struct journal_file *file, char error[JOURNAL_ERROR_B
     }
     if (sqlite3_db_config(file->sqlite, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 0, NULL) != SQLITE_OK) {
         return file_failed(file, "open", error);
+    }
+    if (sqlite3_get_autocommit(file->sqlite) == 0 && !file_run(file, FILE_COMMIT)) {
+        return file_failed(file, "write", error); /* file_update_format()'s transaction */
     }
     if (!mark_open(&file->mark, file->directory_fd, file->options.sync_power,
                    file->state.numbers[FILE_SEQUENCE])) {
@@ -248,8 +249,9 @@ static enum status open_directory(struct journal_file *file, char error[JOURNAL_
 
 /* In this order: each step may rely on those before it. */
 static enum status (*const steps[])(struct journal_file *file, char error[JOURNAL_ERROR_BYTES]) = {
-    open_directory,  take_lock,    find_or_create, connect_file, file_check_format,
-    check_structure, file_prepare, read_state,     check_mark,   set_sync,
+    open_directory,    take_lock,       find_or_create,     connect_file,
+    file_check_format, check_structure, file_update_format, file_prepare,
+    read_state,        check_mark,      begin_figures,
 };
 
 enum status journal_file_open(const struct journal_file_options *options,

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* The retention: entries that are too old go, and while the file is too big the oldest do, as long
  * as they are settled. What is unsettled goes by its age alone, is counted, and stays for
- * JOURNAL_LOST_MS whatever the bounds are: somebody may come back to it.
+ * JOURNAL_LOST_MS whatever the bounds are: somebody may come back to it. So does what its owner ended,
+ * for JOURNAL_REPEAT_MS, and is settled then.
  *
  * A step is one small transaction. It removes at least JOURNAL_RETAIN_ROWS_MIN rows, and twice what
  * was written since the step before, so that it gains on any load; then it hands some free pages
@@ -43,9 +44,11 @@ enum verdict { KEEP_ALL, SKIP, REMOVE };
 /* `row` is FILE_OLDEST's. */
 static enum verdict judge(const struct journal_file *file, sqlite3_stmt *row, uint64_t oldest)
 {
-    const bool is_settled = sqlite3_column_int64(row, 1) == ROW_SETTLED;
+    const enum row_open open = (enum row_open) sqlite3_column_int64(row, 1);
     const uint64_t age_ms = (uint64_t) sqlite3_column_int64(row, 3);
     const uint64_t since_ms = (uint64_t) sqlite3_column_int64(row, 4);
+    const bool is_settled =
+        open == ROW_SETTLED || (open == ROW_FINISHED && since_ms < file_finished_since_ms(file));
     if (age_ms >= oldest && !file->over_size) {
         return KEEP_ALL; /* and so are those behind it */
     }
@@ -57,15 +60,16 @@ static enum verdict judge(const struct journal_file *file, sqlite3_stmt *row, ui
 }
 
 /* What is written into some rows that `which` finds, one at a time, so that it does not find them again.
- * False where it failed. */
+ * As many as a step removes: every cancel that is not lost comes by here once. False where it failed. */
 static bool change_found(struct journal_file *file, enum file_statement which,
                          void (*change)(const struct journal_file *file, struct row_end *end),
                          uint64_t *changed)
 {
     sqlite3_stmt *statement = file->statements[which];
+    const uint64_t rows = rows_of_step(file);
     struct row row;
     int more = 1;
-    while (more > 0 && *changed < JOURNAL_RETAIN_ROWS_MIN) {
+    while (more > 0 && *changed < rows) {
         more = file_next(file, which);
         if (more > 0) {
             const bool is_good = row_read(statement, &row);
@@ -101,11 +105,14 @@ static bool settle_lost(struct journal_file *file, uint64_t *changed)
     (void) sqlite3_bind_int64(file->statements[FILE_BULK_LEFT], 1,
                               (sqlite3_int64) file->options.epoch);
     (void) sqlite3_bind_int64(file->statements[FILE_LOST_OLD], 1, since_ms);
+    (void) sqlite3_bind_int64(file->statements[FILE_FINISHED_OLD], 1,
+                              (sqlite3_int64) file_finished_since_ms(file));
     (void) sqlite3_bind_int64(file->statements[FILE_BULK_OLD], 1, since_ms);
     (void) sqlite3_bind_int64(file->statements[FILE_BULK_OLD], 2,
                               (sqlite3_int64) file->options.epoch);
     return change_found(file, FILE_BULK_LEFT, begin_day, changed) &&
            change_found(file, FILE_LOST_OLD, settle, changed) &&
+           change_found(file, FILE_FINISHED_OLD, settle, changed) &&
            change_found(file, FILE_BULK_OLD, settle, changed);
 }
 
@@ -151,7 +158,7 @@ static bool step_within(struct journal_file *file, uint64_t *changed_out, bool *
         return false;
     }
     *changed_out = changed + removed;
-    *more_out = *more_out || changed >= JOURNAL_RETAIN_ROWS_MIN;
+    *more_out = *more_out || changed >= rows_of_step(file);
     return true;
 }
 

@@ -18,9 +18,10 @@ struct sqlite3_stmt;
 
 #define JOURNAL_FILE_NAME "journal.sqlite"
 
-/* "canl" and the format's number: another one is not opened. */
+/* "canl" and the format's number: one of a later format is not opened, one of an earlier format is brought up
+ * to date. 2: with cancel_finished. */
 #define JOURNAL_FILE_APPLICATION 0x63616e6c
-#define JOURNAL_FILE_FORMAT 1
+#define JOURNAL_FILE_FORMAT 2
 
 enum file_statement {
     FILE_BEGIN,
@@ -41,6 +42,8 @@ enum file_statement {
     FILE_BULK_OLD,
     FILE_LOST_CANCELS,
     FILE_LOST_OLD,
+    FILE_FINISHED_CANCELS,
+    FILE_FINISHED_OLD,
     FILE_OLDEST,
     FILE_HISTORY_SPACE,
     FILE_HISTORY_KEY,
@@ -76,6 +79,7 @@ struct journal_file {
     uint64_t opened_ns;
     uint64_t age_at_open_ms;
 
+    int format; /* that was found */
     struct mark mark;
     struct sqlite3 *sqlite;
     struct sqlite3_stmt *statements[FILE_STATEMENTS];
@@ -135,6 +139,9 @@ MUST_CHECK bool file_delete(struct journal_file *file, const struct file_row *ro
  * left of them is not given back any more. */
 uint64_t file_lost_since_ms(const struct journal_file *file);
 
+/* Likewise of ends by the owner. */
+uint64_t file_finished_since_ms(const struct journal_file *file);
+
 /* Around what is written: begin makes file->next, commit writes it, rollback leaves everything as
  * before begin. */
 MUST_CHECK bool file_begin(struct journal_file *file);
@@ -157,9 +164,14 @@ MUST_CHECK enum status file_begin_run(struct journal_file *file, char error[JOUR
 MUST_CHECK enum status file_create(const struct journal_file *file,
                                    char error[JOURNAL_ERROR_BYTES]);
 
-/* Whether the open database is of our format, with our tables and no others. */
+/* Whether the open database is of a format of ours, with its tables and no others. */
 MUST_CHECK enum status file_check_format(struct journal_file *file,
                                          char error[JOURNAL_ERROR_BYTES]);
+
+/* Makes what an earlier format does not have, in a transaction that file_begin_run() commits: without that,
+ * the file stays as it was. */
+MUST_CHECK enum status file_update_format(struct journal_file *file,
+                                          char error[JOURNAL_ERROR_BYTES]);
 
 /* The seal of the row of `state`. */
 uint64_t file_state_seal(const struct file_state *state);

@@ -22,6 +22,9 @@ enum row_open {
     ROW_SETTLED,
     ROW_OPEN,
     ROW_LOST, /* ended, but not by its owner, who may not know it and come back: for JOURNAL_LOST_MS */
+    /* Ended by its owner, who may not have had the answer and then ends it again in the next run: for
+     * JOURNAL_REPEAT_MS. */
+    ROW_FINISHED,
     ROW_OPEN_END
 };
 
@@ -35,7 +38,7 @@ struct row_end {
     uint64_t ended_after_ms;
     uint64_t requested; /* a bulk's */
     /* The journal's age when its end, or its use, was recorded. Of one that is open: from when on its
-     * owners may still come back (a bulk's: the end of its run; a cancel's that was lost in between: its
+     * owners may still come back (a bulk's: the end of its run; a cancel's that had ended in between: its
      * return), or 0. */
     uint64_t settled_age_ms;
 };

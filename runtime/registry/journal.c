@@ -273,7 +273,7 @@ void registry_journal_failed(struct registry *r, uint64_t now_ms)
 bool registry_is_idle(const struct registry *r)
 {
     if (r->states[STATE_LIVE] + r->states[STATE_CANCELLING] > 0 || r->armed.count > 0 ||
-        r->recovered.count > 0) {
+        r->recovered.count > r->recovered_finished) {
         return false;
     }
     uint32_t end = slab_end(&r->bulks);

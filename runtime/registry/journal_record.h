@@ -11,7 +11,7 @@
 #include "registry/frame.h"
 
 enum journal_kind {
-    JOURNAL_CANCEL, /* space, key, gen, cause */
+    JOURNAL_CANCEL, /* space, key, gen, cause; given back with by_owner: its owner ended it, and may repeat that */
     JOURNAL_END, /* space, key, gen, outcome, by_owner, delivered..., ended_after_ms: of one in CANCEL or ARM_USED */
     JOURNAL_BULK,         /* bulk, space, scope and its name, fence, after_gen, cause */
     JOURNAL_BULK_DONE,    /* bulk, requested: every operation that it covers was reached */

@@ -181,6 +181,7 @@ struct recovered {
     uint64_t space_hash; /* keyed */
     uint64_t key_hash;
     uint32_t cause;
+    bool finished; /* its owner ended it, and may repeat that: nobody was told that it goes on */
 };
 
 struct operation {

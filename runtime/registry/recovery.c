@@ -80,6 +80,7 @@ void recovered_take(struct registry *r, uint32_t operation)
     if (index == 0) {
         return;
     }
+    r->recovered_finished -= recovered_at(r, index)->finished ? 1 : 0;
     hash_index_remove(&r->recovered_by_gen, index);
     cause_give(r, recovered_at(r, index)->cause);
     slab_give(&r->recovered, index);
@@ -99,6 +100,8 @@ static bool recover_cancel(struct registry *r, const struct journal_record *reco
     recovered->space_hash = siphash13(&r->table_key, record->space);
     recovered->key_hash = siphash13(&r->table_key, record->key);
     recovered->cause = cause_keep(r, &record->cause);
+    recovered->finished = record->by_owner;
+    r->recovered_finished += recovered->finished ? 1 : 0;
     hash_index_insert(&r->recovered_by_gen, index, record->gen);
     return true;
 }

@@ -131,8 +131,9 @@ void registry_frame(struct registry *registry, const struct reply_to *from,
 /* ---- restart: before the first frame ---- */
 
 /* What an earlier run had recorded and did not see the end of: a JOURNAL_CANCEL, JOURNAL_BULK or
- * JOURNAL_ARM (ttl_ms: what is left to it at the most). Kept for the owners that come back. False at
- * a bound: then do not start. */
+ * JOURNAL_ARM (ttl_ms: what is left to it at the most). Kept for the owners that come back; a
+ * JOURNAL_CANCEL with by_owner for one that may come back to end it once more. False at a bound: then
+ * do not start. */
 MUST_CHECK bool registry_recover(struct registry *registry, const struct journal_record *record);
 
 /* ---- the journal ---- */

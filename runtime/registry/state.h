@@ -66,6 +66,7 @@ struct registry {
     struct chain_ends unacknowledged; /* cancels, in the order of their cancel */
     struct chain_ends holding;        /* answers, in order */
     uint32_t covers_count;            /* bulks that are lasting */
+    uint32_t recovered_finished;      /* of recovered: those that are finished */
     uint32_t drain_cause;             /* while the daemon is drained; 0: it is not */
     bool drains_due;                  /* one of them may be over */
     uint32_t drains_left;             /* those at the front that have to be looked at */

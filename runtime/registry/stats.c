@@ -155,7 +155,8 @@ static void add_now(struct rows *rows)
     add(rows, "children_awaiting", r->operations_by_parent.count);
     add(rows, "watch_events_kept", r->watch.newest + 1 - r->watch.oldest);
     add(rows, "watch_bytes_kept", r->watch.head - r->watch.tail);
-    add(rows, "recovered", r->recovered.count);
+    add(rows, "recovered", r->recovered.count - r->recovered_finished);
+    add(rows, "recovered_finished", r->recovered_finished);
     add(rows, "recovering", r->recovery_end_ms != 0);
 }
 

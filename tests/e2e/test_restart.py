@@ -115,6 +115,27 @@ class Adopting(Restarts):
         daemon.restart()
         self.assertAnswer(self.peer().op(cancel(b"k")), "RECOVERING")
 
+    def test_a_finish_that_is_repeated_after_the_end_was_kept_is_told_of_its_cancel_again(self):
+        daemon = self.journaled()
+        owner, peer = self.session(), self.peer()
+        gen = owner.store(b"k")
+        self.assertAnswer(peer.op(cancel(b"k", text="why")), "REQUESTED", journaled=True)
+        self.assertAnswer(owner.op(delete(b"k", gen)), "DELETED", cancelled=True)
+        eventually(lambda: all_history(peer)[0].outcome, what="the end in the journal")
+        daemon.restart()  # let it be that the owner had no answer
+        stats = self.peer().stats()
+        self.assertEqual((stats["recovered"], stats["recovered_finished"]), (0, 1))
+        self.assertEqual(daemon.stop(), 0)
+        daemon.start()  # nobody waits for it, so this one needs no recovery
+        self.assertAnswer(self.peer().op(cancel(b"k")), "NOT_FOUND")
+        again = self.owner_again()
+        self.assertCause(self.assertAdopted(again, b"k", gen, pb.STATE_CANCELLING), pb.CAUSE_USER, b"why")
+        result = again.op(delete(b"k", gen))
+        self.assertAnswer(result, "DELETED", by_owner=True, cancelled=True)
+        self.assertCause(result, pb.CAUSE_USER, b"why")
+        (entry,) = all_history(self.peer())
+        self.assertEqual((entry.gen, entry.cause.text), (gen, b"why"))
+
 
 @over_both
 class Kept(Restarts):

@@ -388,6 +388,7 @@ static struct journal_record record_of(const struct log_entry *entry)
                                    .space = bytes_of_string("default"),
                                    .key = key_name(entry->key),
                                    .gen = entry->gen,
+                                   .by_owner = entry->by_owner,
                                    .cause = {.code = (enum cause_code) entry->cause,
                                              .actor = actor_name(entry->by),
                                              .peer = bytes_of_string("uid:1")}};
@@ -400,7 +401,8 @@ static void recover(void)
             const struct log_entry entry = {.gen = world.gens[i].number,
                                             .key = world.gens[i].key,
                                             .cause = world.gens[i].cause,
-                                            .by = world.gens[i].by};
+                                            .by = world.gens[i].by,
+                                            .by_owner = world.gens[i].repeats};
             const struct journal_record record = record_of(&entry);
             EXPECT(registry_recover(world.registry, &record), "a record is not taken");
         }

@@ -165,7 +165,8 @@ static void crash_gen(struct gen *gen, uint32_t kept)
                gen->state == STATE_UNSET,
            "a cancel of gen %u was answered and its record was not kept",
            (unsigned) (gen - world.gens));
-    gen->recovered = is_kept && !has_end(gen->number, kept);
+    gen->recovered = is_kept;
+    gen->repeats = has_end(gen->number, kept);
     if (is_kept) {
         gen->cause = world.log[record - 1].cause;
         gen->by = world.log[record - 1].by;
@@ -191,12 +192,8 @@ void oracle_crash(uint32_t kept)
         if (world.asks[i].event != EVENT_DELETE) {
             continue;
         }
-        /* One whose end the journal has is not followed further: of its cancel the journal gives nothing
-         * back, whether or not the owner had its answer. */
-        struct gen *gen = &world.gens[world.asks[i].gen];
-        if (!has_end(gen->number, kept)) {
-            gen->finished = false; /* not answered: it is adopted, and ended then */
-        }
+        world.gens[world.asks[i].gen].finished =
+            false; /* not answered: it is adopted, and ended then */
     }
     world.asks_count = 0;
     for (uint32_t key = 0; key < KEYS; key++) {

@@ -51,6 +51,7 @@ struct gen {
     bool due[NOTICE_END];      /* a notice that is not acknowledged */
     uint64_t seen[NOTICE_END]; /* its number, where this session of the owner has seen it */
     bool recovered;            /* the journal gave its cancel back */
+    bool repeats;              /* and says that its owner had ended it */
     bool covered;              /* its end is in the journal too */
     bool known;                /* the owner has the answer of its store */
     bool finished;             /* and has deleted it, or was told that it is gone */

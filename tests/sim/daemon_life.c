@@ -97,7 +97,7 @@ void daemon_start(struct world *world)
     const struct registry_port port = daemon_port(daemon);
     daemon->registry = registry_new(&config, &port);
     ASSERT(has_clock && daemon->registry != NULL);
-    disk_open(&daemon->disk, daemon->epoch);
+    disk_open(world, &daemon->disk, daemon->epoch);
     if (has_journal && !disk_load(&daemon->disk, take, daemon)) {
         world_violated(world, "the registry does not take back what it gave to the journal");
     }

@@ -116,7 +116,7 @@ static void insert(struct disk *disk, const struct disk_record *record, enum jou
 {
     struct disk_record *there = find(disk, kind, record);
     if (there != NULL) {
-        there->is_lost = false; /* its owner is back */
+        there->end = DISK_OPEN; /* its owner is back */
         return;
     }
     struct disk_record *entry = push(&disk->entries);
@@ -127,11 +127,10 @@ static void insert(struct disk *disk, const struct disk_record *record, enum jou
 static void keep_end(struct disk *disk, const struct disk_record *record)
 {
     struct disk_record *entry = find(disk, JOURNAL_CANCEL, record);
-    if (entry != NULL && !record->by_owner) {
-        entry->is_lost = true;
-        entry->lost_order = ++disk->lost_order;
-    } else {
-        remove_entry(disk, entry);
+    if (entry != NULL) {
+        entry->end = record->by_owner ? DISK_FINISHED : DISK_LOST;
+        entry->end_order = ++disk->end_order;
+        entry->end_age_ns = record->age_ns;
     }
 }
 
@@ -182,8 +181,35 @@ void disk_fini(struct disk *disk)
     free(disk->queue.items);
 }
 
-void disk_open(struct disk *disk, uint64_t epoch)
+/* While it is open. */
+static uint64_t age_ns(const struct disk *disk)
 {
+    return disk->opened_age_ns + (disk->world->now_ns - disk->opened_ns);
+}
+
+/* The file knows its age by what was written last. */
+static void age_write(struct disk *disk)
+{
+    disk->age_ns = age_ns(disk);
+}
+
+/* What is settled by then is not found again. */
+static void settle_finished(struct disk *disk)
+{
+    for (size_t i = disk->entries.count; i > 0; i--) {
+        struct disk_record *entry = &disk->entries.items[i - 1];
+        if (entry->end == DISK_FINISHED &&
+            entry->end_age_ns + JOURNAL_REPEAT_MS * MS < disk->age_ns) {
+            remove_entry(disk, entry);
+        }
+    }
+}
+
+void disk_open(const struct world *world, struct disk *disk, uint64_t epoch)
+{
+    disk->world = world;
+    disk->opened_ns = world->now_ns;
+    disk->opened_age_ns = disk->age_ns;
     disk->queue.count = 0;
     disk->under_way = 0;
     disk->given = 0;
@@ -197,6 +223,7 @@ void disk_append(struct disk *disk, const struct journal_record *record)
     struct disk_record *taken = push(&disk->queue);
     record_take(taken, record);
     taken->epoch = disk->epoch;
+    taken->age_ns = age_ns(disk);
     disk->given++;
 }
 
@@ -256,6 +283,8 @@ enum disk_event disk_commit(struct world *world, struct disk *disk)
     for (size_t i = 0; i < disk->under_way; i++) {
         fold(disk, &disk->queue.items[i]);
     }
+    age_write(disk);
+    settle_finished(disk);
     disk->kept += disk->under_way;
     forget_first(&disk->queue, disk->under_way);
     disk->under_way = 0;
@@ -279,6 +308,7 @@ void disk_crash(struct world *world, struct disk *disk)
     }
     for (size_t i = 0; i < kept; i++) {
         fold(disk, &disk->queue.items[i]);
+        age_write(disk);
     }
     disk->queue.count = 0;
     disk->under_way = 0;
@@ -290,6 +320,7 @@ void disk_stop(struct disk *disk)
 {
     for (size_t i = 0; i < disk->queue.count; i++) {
         fold(disk, &disk->queue.items[i]);
+        age_write(disk);
     }
     disk->queue.count = 0;
     disk->under_way = 0;
@@ -304,7 +335,7 @@ static bool load_kind(const struct disk *disk, enum journal_kind kind,
     bool taken = true;
     for (size_t i = 0; i < disk->entries.count && taken; i++) {
         const struct disk_record *entry = &disk->entries.items[i];
-        if (entry->kind == kind && !entry->is_lost) {
+        if (entry->kind == kind && entry->end == DISK_OPEN) {
             struct journal_record record = record_give(entry);
             taken = take(context, &record);
         }
@@ -313,15 +344,18 @@ static bool load_kind(const struct disk *disk, enum journal_kind kind,
 }
 
 /* The newest first. */
-static bool load_lost(const struct disk *disk, bool (*take)(void *, const struct journal_record *),
-                      void *context)
+static bool load_ended(const struct disk *disk, enum disk_end end,
+                       bool (*take)(void *, const struct journal_record *), void *context)
 {
+    const uint64_t time_ns = JOURNAL_REPEAT_MS * MS;
     bool taken = true;
-    for (uint64_t order = disk->lost_order; order > 0 && taken; order--) {
+    for (uint64_t order = disk->end_order; order > 0 && taken; order--) {
         for (size_t i = 0; i < disk->entries.count && taken; i++) {
             const struct disk_record *entry = &disk->entries.items[i];
-            if (entry->is_lost && entry->lost_order == order) {
+            const bool is_past = end == DISK_FINISHED && entry->end_age_ns + time_ns < disk->age_ns;
+            if (entry->end == end && entry->end_order == order && !is_past) {
                 struct journal_record record = record_give(entry);
+                record.by_owner = end == DISK_FINISHED;
                 taken = take(context, &record);
             }
         }
@@ -334,5 +368,7 @@ bool disk_load(const struct disk *disk, bool (*take)(void *context, const struct
 {
     return load_kind(disk, JOURNAL_CANCEL, take, context) &&
            load_kind(disk, JOURNAL_BULK, take, context) &&
-           load_kind(disk, JOURNAL_ARM, take, context) && load_lost(disk, take, context);
+           load_kind(disk, JOURNAL_ARM, take, context) &&
+           load_ended(disk, DISK_LOST, take, context) &&
+           load_ended(disk, DISK_FINISHED, take, context);
 }

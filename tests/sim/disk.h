@@ -17,6 +17,13 @@ struct world;
 #define DISK_NAME_MAX 16
 #define DISK_TEXT_MAX 32
 
+/* How an entry ended that is given back all the same. */
+enum disk_end {
+    DISK_OPEN,    /* it has not */
+    DISK_LOST,    /* without its owner, who may come back (for longer than a world lasts) */
+    DISK_FINISHED /* by its owner, who may not have had the answer: for JOURNAL_REPEAT_MS */
+};
+
 /* A record with its bytes. */
 struct disk_record {
     enum journal_kind kind;
@@ -36,9 +43,11 @@ struct disk_record {
     uint64_t after_gen;
     uint64_t ttl_ms;
     bool by_owner;
+    uint64_t age_ns; /* the journal's, when it was given */
     /* of an entry */
-    bool is_lost; /* it ended without its owner, who may come back */
-    uint64_t lost_order;
+    enum disk_end end;
+    uint64_t end_order;
+    uint64_t end_age_ns;
     uint64_t epoch;
 };
 
@@ -54,8 +63,12 @@ struct disk {
     size_t under_way;
     uint64_t given; /* records of this run */
     uint64_t kept;  /* of them */
-    uint64_t lost_order;
+    uint64_t end_order;
     uint64_t epoch;
+    const struct world *world; /* its clock */
+    uint64_t age_ns;           /* for how long it was open, as of the last commit */
+    uint64_t opened_ns;
+    uint64_t opened_age_ns;
     bool is_failing; /* it was told so */
     bool fails_next; /* the commit that is on its way will fail */
     bool reaches;    /* and its data reach the file all the same, for the fsync failed */
@@ -68,7 +81,7 @@ void disk_begin(struct disk *disk);
 void disk_fini(struct disk *disk);
 
 /* The daemon's process began. */
-void disk_open(struct disk *disk, uint64_t epoch);
+void disk_open(const struct world *world, struct disk *disk, uint64_t epoch);
 
 void disk_append(struct disk *disk, const struct journal_record *record);
 uint64_t disk_pending(const struct disk *disk);
@@ -83,7 +96,7 @@ enum disk_event disk_commit(struct world *world, struct disk *disk);
 void disk_crash(struct world *world, struct disk *disk);
 void disk_stop(struct disk *disk);
 
-/* Gives every entry back; false where it was not taken. */
+/* Just after disk_open(): gives every entry back; false where it was not taken. */
 bool disk_load(const struct disk *disk, bool (*take)(void *context, const struct journal_record *),
                void *context);
 

@@ -72,7 +72,6 @@ uint32_t oracle_submit(struct world *world, const struct request_fact *fact, uin
     request->ends_count = daemon_ends(world);
     if (request->op == CANCELD_OP_DELETE) {
         struct gen_fact *gen = oracle_gen(world, request->gen);
-        gen->deleted_ends = gen->deleters == 0 ? request->ends_count : gen->deleted_ends;
         gen->deleters |= 1U << request->process;
     }
     return oracle->requests_count++;
@@ -80,12 +79,9 @@ uint32_t oracle_submit(struct world *world, const struct request_fact *fact, uin
 
 /* ---- the world's rules ---- */
 
-bool oracle_lasts(const struct world *world, const struct gen_fact *fact, uint64_t since_epoch,
-                  uint64_t epoch)
+bool oracle_lasts(const struct world *world, uint64_t since_epoch, uint64_t epoch)
 {
-    const bool is_settled =
-        !world->plan.is_strict && fact->deleters != 0 && fact->deleted_ends != daemon_ends(world);
-    return since_epoch == epoch || (world->flavour.has_journal && !is_settled);
+    return since_epoch == epoch || world->flavour.has_journal;
 }
 
 static void grace_check(struct world *world, const struct gen_fact *fact)
@@ -416,7 +412,7 @@ void oracle_clean(struct world *world, struct gen_fact *fact, const struct reque
 {
     world->figures->checks++;
     if (fact->is_promised && fact->promised_ns < request->submitted_ns &&
-        oracle_lasts(world, fact, fact->promised_epoch, request->epoch)) {
+        oracle_lasts(world, fact->promised_epoch, request->epoch)) {
         world_violated(world,
                        "A1: gen %u.%u was answered as cancelled, and its delete says it was not",
                        G(fact));

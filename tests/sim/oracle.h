@@ -95,7 +95,6 @@ struct gen_fact {
     bool is_called;           /* its owner's callback of the cancel has returned */
     unsigned holder;          /* the process */
     unsigned deleters;        /* processes whose deletes were submitted, a set */
-    uint64_t deleted_ends;    /* ends of the daemon, when the first of them was */
     bool is_clean;            /* and was answered: no cancel */
     uint64_t clean_epoch;
     uint64_t ended_ns; /* somebody was answered so */
@@ -180,11 +179,10 @@ void oracle_ended(struct world *world, struct gen_fact *fact, enum canceld_outco
 
 /* Whether an answered cancel of it has to be known still, in this epoch.
  *
- * A journal keeps it over restarts, until its owner's delete was applied. Where that was sent to a daemon that
- * ended before it answered, the owner asks the next one again, and adopts for it what has ended already: then the
- * cancel may be settled. */
-bool oracle_lasts(const struct world *world, const struct gen_fact *fact, uint64_t since_epoch,
-                  uint64_t epoch);
+ * A journal keeps it over restarts, and after its owner's delete for JOURNAL_REPEAT_MS: where that was sent to a
+ * daemon that ended before it answered, the owner asks the next one again, and adopts for it what has ended already.
+ * No fault of a world lasts so long. */
+bool oracle_lasts(const struct world *world, uint64_t since_epoch, uint64_t epoch);
 
 /* A birth was answered with a gen. */
 void oracle_born(struct world *world, struct request_fact *request, const struct reply_seen *seen);

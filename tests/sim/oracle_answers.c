@@ -20,7 +20,7 @@ static void state_seen(struct world *world, struct gen_fact *fact,
     const bool was_cancelled = fact->is_cancelled && fact->cancelled_ns < request->submitted_ns &&
                                fact->cancelled_epoch == request->epoch;
     const bool was_promised = fact->is_promised && fact->promised_ns < request->submitted_ns &&
-                              oracle_lasts(world, fact, fact->promised_epoch, request->epoch);
+                              oracle_lasts(world, fact->promised_epoch, request->epoch);
     world->figures->checks++;
     if (was_ended && state != CANCELD_STATE_ENDED) {
         world_violated(world, "A6: gen %u.%u had ended, and is seen in state %d", G(fact),
@@ -90,8 +90,7 @@ static void requested_seen(struct world *world, struct gen_fact *fact,
                            const struct request_fact *request)
 {
     world_sometimes(world, SOMETIMES_REQUESTED);
-    if (fact->requested_epoch != 0 &&
-        oracle_lasts(world, fact, fact->requested_epoch, request->epoch)) {
+    if (fact->requested_epoch != 0 && oracle_lasts(world, fact->requested_epoch, request->epoch)) {
         world_violated(world, "gen %u.%u was LIVE for two cancels", G(fact));
     }
     if (fact->is_clean && fact->clean_epoch == request->epoch) {

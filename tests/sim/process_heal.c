@@ -32,7 +32,7 @@ bool process_knows(struct world *world, unsigned number)
         if ((fact->deleters & 1U << number) != 0)
             continue; /* its own delete, by name, told it */
         if (!(fact->is_cancelled && fact->cancelled_epoch == process->engine.epoch) &&
-            !(fact->is_promised && oracle_lasts(world, fact, fact->promised_epoch, 0)))
+            !(fact->is_promised && oracle_lasts(world, fact->promised_epoch, 0)))
             continue;
         if ((operation->told & (TOLD_CANCEL | TOLD_ENDED | TOLD_LOST)) == 0) {
             WORLD_TRACE(world, "p%u: does not know of the cancel of gen %" PRIx64, number,

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Worlds, one after the other, by seed: see world.h.
  *
- *     sim [--quick | --full] [--seed N] [--worlds N] [--events N] [--seconds N] [--jobs N] [--strict]
+ *     sim [--quick | --full] [--seed N] [--worlds N] [--events N] [--seconds N] [--jobs N]
  *     sim --world SEED [--acts N] [--faults N] [--kill-output N]     one world alone, with its history
  *
  * Most worlds have all of the faults by chance. Each 64th is small and has one fault alone: it is played once
@@ -73,13 +73,12 @@ static void play(struct world *world, const struct plan *plan)
 }
 
 /* Dies at each output of the same small world. */
-static void sweep(const struct options *options, struct world *world, uint64_t seed)
+static void sweep(struct world *world, uint64_t seed)
 {
     struct plan plan = {.seed = seed,
                         .acts_max = ACTS_SMALL,
                         .faults_max = UINT64_MAX,
-                        .kill_output = OUTPUT_NEVER - 1,
-                        .is_strict = options->plan.is_strict};
+                        .kill_output = OUTPUT_NEVER - 1};
     const uint64_t before = world->figures->outputs;
     play(world, &plan);
     const uint64_t count = world->figures->outputs - before;
@@ -107,7 +106,7 @@ static void work(const struct options *options, struct figures *figures, uint64_
         struct plan plan = options->plan;
         plan.seed = seed_of(options, job, i);
         if (i % SWEEP_EVERY == SWEEP_EVERY - 1) {
-            sweep(options, world, plan.seed);
+            sweep(world, plan.seed);
         } else {
             play(world, &plan);
         }
@@ -233,9 +232,6 @@ static void explain(const struct figures *figures, const struct options *options
                    "sim: to see it again: sim --world %" PRIu64 " --acts %" PRIu64
                    " --faults %" PRIu64,
                    plan.seed, plan.acts_max, plan.faults_max);
-    if (plan.is_strict) {
-        (void) fprintf(stderr, " --strict");
-    }
     if (plan.kill_output != OUTPUT_NEVER) {
         (void) fprintf(stderr, " --kill-output %" PRIu64, plan.kill_output);
     }
@@ -366,8 +362,6 @@ static bool read_options(int argc, char **argv, struct options *options)
             options->events = EVENTS_GOAL;
             options->seconds = 2400;
             options->jobs = 2;
-        } else if (strcmp(argv[i], "--strict") == 0) {
-            options->plan.is_strict = true;
         } else if (read_flag(flags, argv[i], i + 1 < argc ? argv[i + 1] : NULL)) {
             i++;
         } else {
@@ -386,7 +380,7 @@ int main(int argc, char **argv)
     if (!read_options(argc, argv, &options)) {
         (void) fprintf(stderr,
                        "usage: sim [--quick | --full] [--seed N] [--worlds N] [--events N] "
-                       "[--seconds N] [--jobs N] [--strict]\n"
+                       "[--seconds N] [--jobs N]\n"
                        "       sim --world SEED [--acts N] [--faults N] [--kill-output N]\n");
         return EXIT_FAILURE;
     }

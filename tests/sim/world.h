@@ -74,7 +74,6 @@ struct plan {
     uint64_t
         kill_output; /* the daemon dies at this output, and that is the only fault; OUTPUT_NEVER: at chance */
     bool is_traced;
-    bool is_strict; /* nothing is let pass that is known: see oracle_lasts() */
 };
 
 /* What a world is like. */

@@ -251,6 +251,40 @@ static void the_journals_cause_wins(void)
     rig_fini(&rig);
 }
 
+/* It ended it, and may not have had the answer. */
+static void a_finish_is_repeated_after_a_restart(void)
+{
+    begin(RECOVERY_MS, true);
+    struct journal_record record = {.kind = JOURNAL_CANCEL,
+                                    .space = bytes_of_string("default"),
+                                    .key = bytes_of_string("k"),
+                                    .gen = EARLIER_GEN(5),
+                                    .cause = given,
+                                    .by_owner = true};
+    CHECK(registry_recover(rig.registry, &record));
+    record.key = bytes_of_string("l");
+    record.gen = EARLIER_GEN(6);
+    CHECK(registry_recover(rig.registry, &record));
+    CHECK(registry_is_idle(rig.registry)); /* nobody was told that it goes on */
+    uint64_t session = rig_open(&rig, 1, 0);
+    struct seen adopted = rig_ask(&rig, 1, session, 1, adopt("k", EARLIER_GEN(5)));
+    CHECK_EQ(adopted.state, STATE_CANCELLING);
+    CHECK_EQ(adopted.cause, CAUSE_USER);
+    CHECK_EQ(rig.records_of[JOURNAL_CANCEL], 1);
+    CHECK(!registry_is_idle(rig.registry));
+    struct op end = rig_delete("k", EARLIER_GEN(5), OUTCOME_COMPLETED);
+    rig_park(&rig, 1, session, 2, end);
+    registry_journal_kept(rig.registry, rig.records, rig.now_ms);
+    CHECK_EQ(rig.last.answer, ANSWER_DELETED);
+    CHECK(rig.last.cancelled);
+    CHECK_EQ(rig.last.cause, CAUSE_USER);
+    CHECK_EQ(rig.record.kind, JOURNAL_END);
+    CHECK(rig.record.by_owner);
+    CHECK(registry_is_idle(rig.registry));
+    registry_check(rig.registry);
+    rig_fini(&rig);
+}
+
 static void nobody_takes_anothers_cancel(void)
 {
     begin(RECOVERY_MS, false);
@@ -420,6 +454,8 @@ static const struct test_case cases[] = {
     {"an operation comes back under its gen", an_operation_comes_back_under_its_gen},
     {"of two gens of a key the older is superseded", of_two_gens_the_older_is_superseded},
     {"the journal's cause wins over the owner's", the_journals_cause_wins},
+    {"a finish that is repeated after a restart is told of the cancel again",
+     a_finish_is_repeated_after_a_restart},
     {"an arm of an earlier run meets its store, or lapses", a_recovered_arm_meets_its_store},
     {"in the recovery time nothing is denied that may come back",
      what_may_come_back_is_not_denied_meanwhile},

@@ -13,10 +13,19 @@ static struct hash_link *link_of(const struct hash_index *index, uint32_t record
     return (struct hash_link *) ((char *) slab_at(index->slab, record) + index->link_offset);
 }
 
+/* Some hashes are numbers, and differ in high bits alone: generations of one counter in many epochs would be one
+ * chain. So every bit of the hash has its part in the low ones (MurmurHash3's finalizer, its first half). */
+static uint32_t spread(uint64_t hash)
+{
+    hash = (hash ^ hash >> 33) * UINT64_C(0xff51afd7ed558ccd);
+    return (uint32_t) (hash ^ hash >> 33);
+}
+
 static uint32_t bucket_of(const struct hash_index *index, uint64_t hash)
 {
-    uint32_t number = (uint32_t) hash & (index->base - 1);
-    return number < index->split ? (uint32_t) hash & (2 * index->base - 1) : number;
+    const uint32_t bits = spread(hash);
+    uint32_t number = bits & (index->base - 1);
+    return number < index->split ? bits & (2 * index->base - 1) : number;
 }
 
 bool hash_index_init(struct hash_index *index, const struct slab *slab, size_t link_offset,
@@ -52,7 +61,7 @@ static void grow(struct hash_index *index)
     while (record != 0) {
         struct hash_link *link = link_of(index, record);
         uint32_t next = link->next;
-        uint32_t *to = (link->hash & index->base) != 0 ? high : from;
+        uint32_t *to = (spread(link->hash) & index->base) != 0 ? high : from;
         link->next = *to;
         *to = record;
         record = next;

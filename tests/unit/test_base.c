@@ -331,6 +331,37 @@ static void an_emptied_hash_index_gives_its_memory_back(void)
     slab_fini(&slab);
 }
 
+static size_t longest_chain(const struct hash_index *index, const struct slab *slab)
+{
+    const uint32_t *buckets = index->buckets.base;
+    size_t longest = 0;
+    for (uint32_t number = 0; number < index->buckets_count; number++) {
+        size_t length = 0;
+        for (uint32_t at = buckets[number]; at != 0; at = hashed_at(slab, at)->link.next) {
+            length++;
+        }
+        longest = length > longest ? length : longest;
+    }
+    return longest;
+}
+
+/* As the generations of a daemon that was started again and again, with few in each epoch. */
+static void hashes_that_differ_in_high_bits_alone_share_no_chain(void)
+{
+    const uint32_t count = 20000;
+    struct slab slab;
+    struct hash_index index;
+    CHECK(slab_init(&slab, sizeof(struct hashed), count));
+    CHECK(hash_index_init(&index, &slab, offsetof(struct hashed, link), count));
+    for (uint64_t i = 0; i < count; i++) {
+        hash_index_insert(&index, slab_take(&slab), i / 20 << 40 | i % 20);
+    }
+    hash_index_check(&index);
+    CHECK_LE(longest_chain(&index, &slab), 16);
+    hash_index_fini(&index);
+    slab_fini(&slab);
+}
+
 static void a_hash_index_holds_more_records_than_buckets(void)
 {
     uint64_t random = test_seed();
@@ -554,6 +585,8 @@ static const struct test_case cases[] = {
     {"a hash index finds what is in it and nothing else",
      a_hash_index_finds_what_is_in_it_and_nothing_else, 0},
     {"an emptied hash index gives its memory back", an_emptied_hash_index_gives_its_memory_back, 0},
+    {"hashes that differ in high bits alone share no chain",
+     hashes_that_differ_in_high_bits_alone_share_no_chain, 0},
     {"a hash index holds more records than buckets", a_hash_index_holds_more_records_than_buckets,
      0},
     {"a byte heap gives back what it was given", a_byte_heap_gives_back_what_it_was_given, 0},

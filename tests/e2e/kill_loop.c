@@ -11,7 +11,8 @@
  *   double    a cancel that its owner's application was told of more than once
  *   strayed   an operation that its owner lost through a restart
  *
- * Each has to be 0. It also prints in how many kills a cancel was under way and not yet delivered, or not
+ * Each has to be 0. It also prints how long it took from a kill until its owners had everything back, by
+ * stages: the daemon is down, another serves, an owner has resumed. And it prints in how many kills a cancel was under way and not yet delivered, or not
  * yet answered: below 30 % and 10 % of at least 50 kills they were too tame to show anything, and the run
  * fails. */
 #include "kill_loop.h"
@@ -45,9 +46,22 @@ struct tally {
     uint64_t kills;
     uint64_t kills_undelivered;
     uint64_t kills_unanswered;
+    /* Moments, of each kill */
+    uint64_t *killed_ms;
+    uint64_t *down_ms;
+    uint64_t *served_ms;
+    /* Spans, of each time that an owner had all of it back */
     uint64_t resumes_count;
-    uint64_t *resumes_ms; /* from the kill to the moment when an owner had all of it back */
-    uint64_t *starts_ms;  /* from the kill to the moment when the daemon served again */
+    uint64_t *resumes_ms; /* from the kill */
+    uint64_t *returns_ms; /* from the moment when the daemon served again */
+};
+
+/* How far the resumes of an owner are counted. */
+struct seen {
+    uint64_t resumes;
+    uint64_t kills;  /* those before were made good by a resume */
+    uint64_t from;   /* the kill that the last resume was the first after */
+    uint64_t sample; /* of the last resume */
 };
 
 __attribute__((noreturn)) static void fail(const char *what, uint64_t number)
@@ -198,16 +212,36 @@ static void let_it_work(const struct shared *shared, const pid_t *pids, uint64_t
     (void) poll(NULL, 0, (int) (test_random(random) % 40));
 }
 
-/* Those resumes that came since the last look. */
-static void collect_resumes(const struct shared *shared, uint64_t seen[OWNERS], uint64_t killed_ms,
+/* A resume makes good every kill since the one before: an owner may miss a run of the daemon. One more after
+ * the same kill takes the place of the one before, which was of the run before and told late. */
+static void count_resume(struct tally *tally, struct seen *seen, uint64_t kills, uint64_t at_ms)
+{
+    while (kills > 0 && tally->down_ms[kills - 1] > at_ms) {
+        kills--;
+    }
+    if (kills == 0) {
+        return;
+    }
+    if (kills > seen->kills) {
+        seen->from = seen->kills;
+        seen->kills = kills;
+        seen->sample = tally->resumes_count++;
+    }
+    /* Who waits in line may be served before the daemon has said that it serves. */
+    const uint64_t served_ms = tally->served_ms[kills - 1];
+    tally->resumes_ms[seen->sample] = at_ms - tally->killed_ms[seen->from];
+    tally->returns_ms[seen->sample] = at_ms > served_ms ? at_ms - served_ms : 0;
+}
+
+/* Those that came since the last look, of so many kills. */
+static void collect_resumes(const struct shared *shared, struct seen seen[OWNERS], uint64_t kills,
                             struct tally *tally)
 {
     for (unsigned i = 0; i < OWNERS; i++) {
         const struct owner *owner = &shared->owners[i];
         const uint64_t count = atomic_load(&owner->resumes_count);
-        for (; seen[i] < count; seen[i]++) {
-            const uint64_t at_ms = owner->resumes_ms[seen[i] % RESUMES_MAX];
-            tally->resumes_ms[tally->resumes_count++] = at_ms > killed_ms ? at_ms - killed_ms : 0;
+        for (; seen[i].resumes < count; seen[i].resumes++) {
+            count_resume(tally, &seen[i], kills, owner->resumes_ms[seen[i].resumes % RESUMES_MAX]);
         }
     }
 }
@@ -216,18 +250,18 @@ static void kill_often(struct shared *shared, struct daemon *daemon, const pid_t
                        struct tally *tally)
 {
     uint64_t random = shared->seed;
-    uint64_t seen[OWNERS] = {0};
-    uint64_t killed_ms = test_now_ms();
+    struct seen seen[OWNERS] = {0};
     const uint64_t kills = tally->kills;
     for (uint64_t i = 0; i < kills; i++) {
         let_it_work(shared, pids, &random);
-        collect_resumes(shared, seen, killed_ms, tally);
+        collect_resumes(shared, seen, i, tally);
         tally->kills_undelivered += any_undelivered(shared);
         tally->kills_unanswered += any_unanswered(shared);
-        killed_ms = test_now_ms();
+        tally->killed_ms[i] = test_now_ms();
         kill_daemon(daemon);
+        tally->down_ms[i] = test_now_ms();
         start_daemon(daemon, shared);
-        tally->starts_ms[i] = test_now_ms() - killed_ms;
+        tally->served_ms[i] = test_now_ms();
         if ((i + 1) % 100 == 0) {
             (void) printf("%" PRIu64 " of %" PRIu64 " kills, %" PRIu64 " cancels answered\n", i + 1,
                           kills, accepted_count(shared));
@@ -235,7 +269,7 @@ static void kill_often(struct shared *shared, struct daemon *daemon, const pid_t
         }
     }
     let_it_work(shared, pids, &random);
-    collect_resumes(shared, seen, killed_ms, tally);
+    collect_resumes(shared, seen, kills, tally);
 }
 
 /* ---- the accounts ---- */
@@ -311,6 +345,29 @@ static void add_record(struct account *account, const struct record *record)
                       record->finish == FINISH_NONE;
 }
 
+static void print_spans(const char *what, uint64_t *spans_ms, uint64_t count)
+{
+    qsort(spans_ms, count, sizeof *spans_ms, compare_gens);
+    (void) printf("%s: p50 %" PRIu64 " ms, p99 %" PRIu64 " ms, most %" PRIu64 " ms\n", what,
+                  spans_ms[count / 2], spans_ms[count * 99 / 100], spans_ms[count - 1]);
+}
+
+static void print_stages(struct tally *tally)
+{
+    if (tally->resumes_count == 0) {
+        fail("no owner ever came back", 0);
+    }
+    for (uint64_t i = 0; i < tally->kills; i++) {
+        tally->down_ms[i] -= tally->killed_ms[i];
+        tally->served_ms[i] -= tally->killed_ms[i];
+    }
+    print_spans("the daemon was down after the kill", tally->down_ms, tally->kills);
+    print_spans("the daemon served again after the kill", tally->served_ms, tally->kills);
+    print_spans("owners resumed after the daemon served", tally->returns_ms, tally->resumes_count);
+    (void) printf("owners resumed %" PRIu64 " times; ", tally->resumes_count);
+    print_spans("from the kill", tally->resumes_ms, tally->resumes_count);
+}
+
 static int compare_accounts(const struct shared *shared, struct tally *tally)
 {
     struct account account = {0};
@@ -320,7 +377,6 @@ static int compare_accounts(const struct shared *shared, struct tally *tally)
         }
     }
     const uint64_t reused = count_reused(shared);
-    qsort(tally->resumes_ms, tally->resumes_count, sizeof *tally->resumes_ms, compare_gens);
     const uint64_t kills = tally->kills;
     (void) printf("kills %" PRIu64 ", operations %" PRIu64 ", answered cancels %" PRIu64
                   " (too late %" PRIu64 ", still recovering %" PRIu64 ", unknown %" PRIu64 ")\n",
@@ -332,18 +388,7 @@ static int compare_accounts(const struct shared *shared, struct tally *tally)
     (void) printf("lost %" PRIu64 ", reused generations %" PRIu64 ", double notices %" PRIu64
                   ", strayed operations %" PRIu64 ", wrong answers %" PRIu64 "\n",
                   account.lost, reused, account.doubled, account.strayed, account.wrong);
-    if (tally->resumes_count == 0) {
-        fail("no owner ever came back", 0);
-    }
-    qsort(tally->starts_ms, kills, sizeof *tally->starts_ms, compare_gens);
-    (void) printf("the daemon served again after the kill: p50 %" PRIu64 " ms, p99 %" PRIu64
-                  " ms\n",
-                  tally->starts_ms[kills / 2], tally->starts_ms[kills * 99 / 100]);
-    (void) printf("owners resumed %" PRIu64 " times; from the kill: p50 %" PRIu64
-                  " ms, p99 %" PRIu64 " ms, most %" PRIu64 " ms\n",
-                  tally->resumes_count, tally->resumes_ms[tally->resumes_count / 2],
-                  tally->resumes_ms[tally->resumes_count * 99 / 100],
-                  tally->resumes_ms[tally->resumes_count - 1]);
+    print_stages(tally);
     const bool tame = kills >= SHARES_KILLS_MIN && (tally->kills_undelivered * 100 < 30 * kills ||
                                                     tally->kills_unanswered * 100 < 10 * kills);
     if (tame) {
@@ -364,11 +409,16 @@ int main(int argc, char **argv)
                                  MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     struct daemon daemon = {.program = argv[1], .directory = argv[3]};
     struct tally tally = {.kills = strtoull(argv[4], NULL, 10)};
-    tally.resumes_ms = calloc((tally.kills + 2) * OWNERS * 4, sizeof *tally.resumes_ms);
-    tally.starts_ms = calloc(tally.kills + 1, sizeof *tally.starts_ms);
-    if (shared == MAP_FAILED || tally.resumes_ms == NULL || tally.starts_ms == NULL ||
-        tally.kills == 0) {
-        fail("no memory", sizeof *shared);
+    uint64_t **const rows[] = {&tally.killed_ms, &tally.down_ms, &tally.served_ms,
+                               &tally.resumes_ms, &tally.returns_ms};
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        *rows[i] = calloc((tally.kills + 1) * OWNERS, sizeof **rows[i]);
+        if (*rows[i] == NULL) {
+            fail("no memory", tally.kills);
+        }
+    }
+    if (shared == MAP_FAILED || tally.kills == 0) {
+        fail("no memory, or no kills", sizeof *shared);
     }
     (void) snprintf(shared->url, sizeof shared->url, "%s", argv[2]);
     shared->seed = strtoull(argv[5], NULL, 10);
@@ -392,7 +442,8 @@ int main(int argc, char **argv)
     }
     kill_daemon(&daemon);
     const int status = compare_accounts(shared, &tally);
-    free(tally.resumes_ms);
-    free(tally.starts_ms);
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        free(*rows[i]);
+    }
     return status;
 }

@@ -135,24 +135,66 @@ static void heartbeats(void)
     rig_free(rig);
 }
 
+/* A dial that fails, at the moment that was asked for. Returns the pause that follows. */
+static uint64_t dial_fails(struct rig *rig)
+{
+    rig->now_ns = engine_dial_ns(&rig->engine);
+    engine_link_down(&rig->engine, rig->now_ns);
+    return engine_dial_ns(&rig->engine) - rig->now_ns;
+}
+
+/* Whenever the daemon is back, it is found soon, and until then not asked too often. */
+static void dialling_nobody(uint64_t seed)
+{
+    struct rig *rig = rig_of_session();
+    uint64_t down_ns = rig->now_ns;
+    uint64_t nominal = ENGINE_DIAL_FIRST_NS;
+    uint32_t dials_first_second = 0;
+    uint32_t dials_count = 0;
+
+    rig->engine.config.seed = seed;
+    rig_link_down(rig);
+    CHECK_EQ(engine_dial_ns(&rig->engine), down_ns);
+    while (rig->now_ns < down_ns + 60000 * NS_PER_MS) {
+        uint64_t pause = dial_fails(rig);
+
+        CHECK_LE(pause, nominal);
+        CHECK_GE(pause, nominal / 2);
+        CHECK_LE(pause, ENGINE_DIAL_FIRST_NS + (rig->now_ns - down_ns) / 2);
+        nominal += nominal / ENGINE_DIAL_SHARE;
+        nominal = nominal < ENGINE_DIAL_LAST_NS ? nominal : ENGINE_DIAL_LAST_NS;
+        dials_count++;
+        dials_first_second += rig->now_ns < down_ns + 1000 * NS_PER_MS;
+    }
+    CHECK_LE(dials_first_second, 24);
+    CHECK_LE(dials_count, 30 + 60 * 2);
+    rig_free(rig);
+}
+
 static void dialling(void)
 {
     struct rig *rig = rig_of_session();
-    uint64_t pause_before = 0;
+    uint64_t nominal = ENGINE_DIAL_FIRST_NS;
+    uint64_t pauses_kept = 0;
 
+    for (uint64_t seed = 1; seed <= 200; seed++)
+        dialling_nobody(seed);
     rig_link_down(rig);
-    CHECK_EQ(engine_dial_ns(&rig->engine), rig->now_ns);
+    /* It takes the connection, and ends it before the session: the pauses double. */
     for (int i = 0; i < 20; i++) {
         uint64_t pause = 0;
 
-        engine_link_down(&rig->engine, rig->now_ns);
+        rig->now_ns = engine_dial_ns(&rig->engine);
+        rig_link_begin(rig);
+        rig_link_down(rig);
         pause = engine_dial_ns(&rig->engine) - rig->now_ns;
-        CHECK_GE(pause, pause_before / 4);
-        CHECK_GE(pause, ENGINE_DIAL_FIRST_NS / 2);
-        CHECK_LE(pause, ENGINE_DIAL_LAST_NS);
-        pause_before = pause;
+        CHECK_LE(pause, nominal);
+        CHECK_GE(pause, nominal / 2);
+        pauses_kept += pause == nominal;
+        nominal = 2 * nominal < ENGINE_DIAL_LAST_NS ? 2 * nominal : ENGINE_DIAL_LAST_NS;
     }
-    CHECK_GE(pause_before, ENGINE_DIAL_LAST_NS / 2);
+    CHECK_LT(pauses_kept, 10); /* chance is at work */
+    CHECK_EQ(nominal, ENGINE_DIAL_LAST_NS);
     /* One that is silent instead of greeting is given up too. */
     rig_link_begin(rig);
     rig_pass(rig, 4999);

@@ -92,13 +92,19 @@ static uint64_t chance(struct engine *engine)
     return x;
 }
 
-/* At once the first time, then after a growing pause of which up to a half is left out. */
-static void dial_plan(struct engine *engine, uint64_t now_ns)
+/* At once the first time, then after a growing pause of which up to a half is left out.
+ *
+ * While nobody answers, each pause is a quarter longer than the one before, so that together they last about four
+ * times as long as the next: a daemon that was away for t is found after about t / 4 more at most. With pauses that
+ * double it might be t. They double for a daemon that is there, and with which the link ended all the same: each
+ * attempt costs it something. */
+static void dial_plan(struct engine *engine, bool was_up, uint64_t now_ns)
 {
     uint64_t pause = engine->dial_pause_ns;
+    uint64_t growth = was_up ? pause : pause / ENGINE_DIAL_SHARE;
 
     engine->dial_ns = now_ns + pause - (pause == 0 ? 0 : chance(engine) % (pause / 2 + 1));
-    pause = pause == 0 ? ENGINE_DIAL_FIRST_NS : 2 * pause;
+    pause = pause == 0 ? ENGINE_DIAL_FIRST_NS : pause + growth;
     engine->dial_pause_ns = earlier(pause, ENGINE_DIAL_LAST_NS);
 }
 
@@ -132,6 +138,7 @@ static bool has_work(const struct engine *engine)
 void engine_link_down(struct engine *engine, uint64_t now_ns)
 {
     bool was_ready = engine->phase == ENGINE_READY || engine->phase == ENGINE_LOSING;
+    bool was_up = engine->phase != ENGINE_AWAY;
 
     if (engine->phase == ENGINE_CLOSED)
         return;
@@ -146,7 +153,7 @@ void engine_link_down(struct engine *engine, uint64_t now_ns)
     list_prepend_all(&engine->queue, &engine->again);
     engine->input.size = 0;
     engine->pinged_ns = NEVER;
-    dial_plan(engine, now_ns);
+    dial_plan(engine, was_up, now_ns);
     if (engine->closing && (engine->closed_asked || !has_work(engine)))
         engine->phase = ENGINE_CLOSED;
 }

@@ -63,7 +63,9 @@
 #define ENGINE_RECOVER_NS (1000 * NS_PER_MS)     /* at most, whatever the daemon says */
 #define ENGINE_JOURNAL_FIRST_NS (50 * NS_PER_MS) /* before a frame is asked for again, doubled */
 #define ENGINE_JOURNAL_LAST_NS (1000 * NS_PER_MS)
-#define ENGINE_DIAL_FIRST_NS (10 * NS_PER_MS) /* pause before the second attempt, doubled */
+/* The pause before the second attempt, and its growth: see dial_plan(). */
+#define ENGINE_DIAL_FIRST_NS (5 * NS_PER_MS)
+#define ENGINE_DIAL_SHARE 4 /* while nobody answers, longer by a quarter each time, else doubled */
 #define ENGINE_DIAL_LAST_NS (1000 * NS_PER_MS)
 #define ENGINE_SILENCE_MIN_NS (1000 * NS_PER_MS) /* no daemon is given up for less */
 

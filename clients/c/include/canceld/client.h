@@ -37,12 +37,13 @@
  * has connected, canceld_connect() in the child answers so too. Fork before the first connect, or
  * exec. Before the first canceld_connect() the library makes no thread and touches no descriptor.
  *
- * THE DAEMON AWAY. When the connection is lost the client is *degraded*: it connects again: at
- * once, and then, while nobody answers, after a growing pause (5 ms to 1 s), which is about a quarter
- * of the time tried so far; up to a half of it is left out by chance, so that many clients do not
- * keep step. A daemon that takes the connection and ends it at once is asked after pauses that
- * double. Connected, the client resumes its session, and sends unanswered requests again under their
- * old ids, so nothing is done twice. Operations go on meanwhile; cancels recorded meanwhile are given once the session is resumed. Degraded longer than the session's grace, by this process'
+ * THE DAEMON AWAY. When the connection is lost the client is *degraded*: it connects again, at once,
+ * and then, while nobody answers, after a growing pause (5 ms to 1 s), which is about a quarter of
+ * the time tried so far; up to a half of it is left out by chance, so that many clients do not keep
+ * step. A daemon that takes the connection and ends it at once is asked after pauses that double.
+ * Connected, the client resumes its session, and sends unanswered requests again under their old
+ * ids, so nothing is done twice. Operations go on meanwhile; cancels recorded meanwhile are given
+ * once the session is resumed. Degraded longer than the session's grace, by this process'
  * own clock, each operation is given LOST_POSSIBLE once: the daemon may have ended it as
  * OWNER_LOST. What the application does about it is its choice: on_lost below. Then one of three
  * things comes to pass:

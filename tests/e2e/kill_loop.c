@@ -12,10 +12,11 @@
  *   strayed   an operation that its owner lost through a restart
  *
  * Each has to be 0. It also prints how long it took from a kill until its owners had everything back, by
- * stages: the daemon is down, another serves, an owner has resumed. And it prints in how many kills a cancel was under way and not yet delivered, or not
- * yet answered: below 30 % and 10 % of at least 50 kills they were too tame to show anything, and the run
- * fails. */
+ * stages: the daemon is down, another serves, an owner has resumed. And it prints in how many kills a cancel was
+ * under way and not yet delivered, or not yet answered: below 30 % and 10 % of at least 50 kills they were
+ * too tame to show anything, and the run fails. */
 #include "kill_loop.h"
+#include "killed_daemon.h"
 #include "testing.h"
 
 #include <errno.h>
@@ -33,14 +34,6 @@
 #define ANSWERS_BETWEEN 100
 #define SHARES_KILLS_MIN 50 /* the shares of fewer kills, as under a sanitizer, are chance */
 #define START_MS 30000
-#define LINE_BYTES 4096
-
-struct daemon {
-    const char *program;
-    const char *directory;
-    pid_t pid;
-    int out;
-};
 
 struct tally {
     uint64_t kills;
@@ -68,64 +61,6 @@ __attribute__((noreturn)) static void fail(const char *what, uint64_t number)
 {
     (void) fprintf(stderr, "kill_loop: %s (%" PRIu64 ")\n", what, number);
     exit(EXIT_FAILURE);
-}
-
-/* ---- the daemon ---- */
-
-/* Reads its standard output until it says that it is ready, and where. */
-static void await_ready(struct daemon *daemon, struct shared *shared)
-{
-    char line[LINE_BYTES];
-    size_t size = 0;
-    const uint64_t deadline_ms = test_now_ms() + START_MS;
-    while (size < sizeof line - 1) {
-        struct pollfd ready = {.fd = daemon->out, .events = POLLIN};
-        if (test_now_ms() > deadline_ms || poll(&ready, 1, START_MS) <= 0) {
-            fail("the daemon does not come up", 0);
-        }
-        const ssize_t got = read(daemon->out, line + size, sizeof line - 1 - size);
-        if (got <= 0) {
-            fail("the daemon ended instead of serving", (uint64_t) daemon->pid);
-        }
-        size += (size_t) got;
-        line[size] = '\0';
-        if (strchr(line, '\n') != NULL && sscanf(line, "ready %255s", shared->url) == 1) {
-            return;
-        }
-    }
-    fail("the daemon says something else", 0);
-}
-
-static void start_daemon(struct daemon *daemon, struct shared *shared)
-{
-    int ends[2];
-    if (pipe(ends) != 0) {
-        fail("no pipe", (uint64_t) errno);
-    }
-    daemon->pid = fork();
-    if (daemon->pid == 0) {
-        (void) prctl(PR_SET_PDEATHSIG, SIGKILL);
-        (void) dup2(ends[1], STDOUT_FILENO);
-        (void) close(ends[0]);
-        (void) close(ends[1]);
-        (void) execl(daemon->program, daemon->program, "--listen", shared->url, "--state-dir",
-                     daemon->directory, "--log-level", "error", (char *) NULL);
-        _exit(127);
-    }
-    (void) close(ends[1]);
-    daemon->out = ends[0];
-    await_ready(daemon, shared);
-}
-
-static void kill_daemon(struct daemon *daemon)
-{
-    int status;
-    (void) kill(daemon->pid, SIGKILL);
-    if (waitpid(daemon->pid, &status, 0) != daemon->pid || !WIFSIGNALED(status) ||
-        WTERMSIG(status) != SIGKILL) {
-        fail("the daemon ended before it was killed", (uint64_t) status);
-    }
-    (void) close(daemon->out);
 }
 
 /* ---- the others ---- */
@@ -246,7 +181,7 @@ static void collect_resumes(const struct shared *shared, struct seen seen[OWNERS
     }
 }
 
-static void kill_often(struct shared *shared, struct daemon *daemon, const pid_t *pids,
+static void kill_often(struct shared *shared, struct killed_daemon *daemon, const pid_t *pids,
                        struct tally *tally)
 {
     uint64_t random = shared->seed;
@@ -258,9 +193,9 @@ static void kill_often(struct shared *shared, struct daemon *daemon, const pid_t
         tally->kills_undelivered += any_undelivered(shared);
         tally->kills_unanswered += any_unanswered(shared);
         tally->killed_ms[i] = test_now_ms();
-        kill_daemon(daemon);
+        killed_daemon_kill(daemon);
         tally->down_ms[i] = test_now_ms();
-        start_daemon(daemon, shared);
+        killed_daemon_start(daemon, shared->url);
         tally->served_ms[i] = test_now_ms();
         if ((i + 1) % 100 == 0) {
             (void) printf("%" PRIu64 " of %" PRIu64 " kills, %" PRIu64 " cancels answered\n", i + 1,
@@ -407,7 +342,8 @@ int main(int argc, char **argv)
     }
     struct shared *shared = mmap(NULL, sizeof *shared, PROT_READ | PROT_WRITE,
                                  MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    struct daemon daemon = {.program = argv[1], .directory = argv[3]};
+    struct killed_daemon daemon = {
+        .whose = "kill_loop", .program = argv[1], .state_directory = argv[3]};
     struct tally tally = {.kills = strtoull(argv[4], NULL, 10)};
     uint64_t **const rows[] = {&tally.killed_ms, &tally.down_ms, &tally.served_ms,
                                &tally.resumes_ms, &tally.returns_ms};
@@ -425,7 +361,7 @@ int main(int argc, char **argv)
     (void) printf("seed: CANCELD_TEST_SEED=%" PRIu64 "\n", shared->seed);
     (void) fflush(stdout); /* before any fork, lest a child print it again */
     pid_t pids[OWNERS + CANCELLERS];
-    start_daemon(&daemon, shared);
+    killed_daemon_start(&daemon, shared->url);
     for (unsigned i = 0; i < OWNERS; i++) {
         pids[i] = start_worker(shared, true, i);
     }
@@ -440,7 +376,7 @@ int main(int argc, char **argv)
             fail("an owner or a canceller failed", (uint64_t) i);
         }
     }
-    kill_daemon(&daemon);
+    killed_daemon_kill(&daemon);
     const int status = compare_accounts(shared, &tally);
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         free(*rows[i]);

@@ -4,6 +4,7 @@
  * Sixteen processes, users of the client library, store, finish, cancel and read on shared keys against a
  * real daemon with a journal, which is killed by SIGKILL KILLS times meanwhile and started again. When
  * they have made so many CALLS, what each saw is checked key by key: see checker.h. */
+#include "e2e/killed_daemon.h"
 #include "history.h"
 #include "testing.h"
 
@@ -23,15 +24,7 @@
 #define RECOVERY "1000" /* ms; reads of what may yet come back wait so long */
 #define PROGRESS_MS 5000
 #define PRINTED_MAX 10
-#define LINE_BYTES 4096
 #define CALLS_BETWEEN_KILLS_MIN 200
-
-struct daemon {
-    const char *program;
-    const char *directory;
-    pid_t pid;
-    int out;
-};
 
 /* When it was killed: from the signal until it was gone. */
 struct kill {
@@ -54,63 +47,7 @@ __attribute__((noreturn)) static void fail(const char *what, uint64_t number)
     exit(EXIT_FAILURE);
 }
 
-/* ---- the daemon and the others ---- */
-
-static void await_ready(struct daemon *daemon)
-{
-    char line[LINE_BYTES];
-    size_t size = 0;
-    const uint64_t deadline_ms = test_now_ms() + START_MS;
-    while (size < sizeof line - 1) {
-        struct pollfd ready = {.fd = daemon->out, .events = POLLIN};
-        if (test_now_ms() > deadline_ms || poll(&ready, 1, START_MS) <= 0) {
-            fail("the daemon does not come up", 0);
-        }
-        const ssize_t got = read(daemon->out, line + size, sizeof line - 1 - size);
-        if (got <= 0) {
-            fail("the daemon ended instead of serving", (uint64_t) daemon->pid);
-        }
-        size += (size_t) got;
-        line[size] = '\0';
-        if (strchr(line, '\n') != NULL && strncmp(line, "ready ", 6) == 0) {
-            return;
-        }
-    }
-    fail("the daemon says something else", 0);
-}
-
-static void start_daemon(struct daemon *daemon, const struct shared *shared)
-{
-    int ends[2];
-    if (pipe(ends) != 0) {
-        fail("no pipe", (uint64_t) errno);
-    }
-    daemon->pid = fork();
-    if (daemon->pid == 0) {
-        (void) prctl(PR_SET_PDEATHSIG, SIGKILL);
-        (void) dup2(ends[1], STDOUT_FILENO);
-        (void) close(ends[0]);
-        (void) close(ends[1]);
-        (void) execl(daemon->program, daemon->program, "--listen", shared->url, "--state-dir",
-                     daemon->directory, "--recovery", RECOVERY, "--log-level", "error",
-                     (char *) NULL);
-        _exit(127);
-    }
-    (void) close(ends[1]);
-    daemon->out = ends[0];
-    await_ready(daemon);
-}
-
-static void kill_daemon(struct daemon *daemon)
-{
-    int status;
-    (void) kill(daemon->pid, SIGKILL);
-    if (waitpid(daemon->pid, &status, 0) != daemon->pid || !WIFSIGNALED(status) ||
-        WTERMSIG(status) != SIGKILL) {
-        fail("the daemon ended before it was killed", (uint64_t) status);
-    }
-    (void) close(daemon->out);
-}
+/* ---- the others ---- */
 
 static pid_t start_worker(struct shared *shared, unsigned number)
 {
@@ -136,7 +73,7 @@ static uint64_t calls_made(const struct shared *shared)
 }
 
 /* Kills the daemon again and again, evenly over the calls and a little by chance. */
-static void kill_often(struct shared *shared, struct daemon *daemon, uint64_t calls,
+static void kill_often(struct shared *shared, struct killed_daemon *daemon, uint64_t calls,
                        uint64_t wanted)
 {
     uint64_t random = shared->seed;
@@ -149,9 +86,9 @@ static void kill_often(struct shared *shared, struct daemon *daemon, uint64_t ca
         if (kills_count < wanted && made >= next) {
             (void) poll(NULL, 0, (int) (test_random(&random) % 5));
             kills[kills_count].begin_ns = history_now_ns();
-            kill_daemon(daemon);
+            killed_daemon_kill(daemon);
             kills[kills_count++].end_ns = history_now_ns();
-            start_daemon(daemon, shared);
+            killed_daemon_start(daemon, shared->url);
             next = (kills_count + 1) * calls / (wanted + 1);
         }
         stuck_ms = made != last ? test_now_ms() : stuck_ms;
@@ -378,10 +315,11 @@ int main(int argc, char **argv)
         shared->slots[i / SLOTS][i % SLOTS] = i + 1;
     }
     shared->keys_count = GROUPS * SLOTS + 1;
-    struct daemon daemon = {.program = argv[1], .directory = state};
+    struct killed_daemon daemon = {
+        .whose = "linear", .program = argv[1], .state_directory = state, .recovery_ms = RECOVERY};
     pid_t pids[WORKERS];
     const uint64_t begin_ms = test_now_ms();
-    start_daemon(&daemon, shared);
+    killed_daemon_start(&daemon, shared->url);
     for (unsigned i = 0; i < WORKERS; i++) {
         pids[i] = start_worker(shared, i);
     }
@@ -393,7 +331,7 @@ int main(int argc, char **argv)
             fail("a process failed", i);
         }
     }
-    kill_daemon(&daemon);
+    killed_daemon_kill(&daemon);
     const uint64_t made_ms = test_now_ms();
     const struct result result = check_all(shared);
     return report(shared, &result, made_ms - begin_ms, test_now_ms() - made_ms) ? EXIT_SUCCESS

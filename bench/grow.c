@@ -7,6 +7,7 @@
 #ifdef BENCH_HAVE_GLIB
 #include <glib.h>
 #endif
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -163,13 +164,33 @@ static void grow(void *context, void *result)
     growth->cpu_ns = slice_thread_cpu_ns() - from_ns;
 }
 
+/* Of several growths the one whose worst insert took least: the same inserts stall a table each time, and the
+ * machine's host or its interrupts never the same ones. */
+static bool least_of(uint64_t growths, const struct grow *what, struct growth *least)
+{
+    for (uint64_t i = 0; i < growths; i++) {
+        struct growth growth;
+        if (!memory_apart(grow, (void *) (uintptr_t) what, &growth, sizeof growth)) {
+            return false;
+        }
+        if (i == 0 || growth.latency.worst < least->latency.worst) {
+            *least = growth;
+        }
+    }
+    return true;
+}
+
 static void print(const struct harness *harness, const char *row, const struct grow *what)
 {
     struct growth growth;
-    if (!memory_apart(grow, (void *) (uintptr_t) what, &growth, sizeof growth)) {
+    const uint64_t growths = harness_pick(harness, 2, 3);
+    if (!least_of(growths, what, &growth)) {
         harness_missing(harness, row, what->table->peer, "its process failed");
         return;
     }
+    char note[256];
+    (void) snprintf(note, sizeof note, "%s; of %u growths the one with the least worst insert",
+                    what->table->note, (unsigned) growths);
     harness_row(harness, &(struct harness_row){
                              .row = row,
                              .peer = what->table->peer,
@@ -180,7 +201,7 @@ static void print(const struct harness *harness, const char *row, const struct g
                              .p999_ns = (double) histogram_at(&growth.latency, 0.999),
                              .p99999_ns = (double) histogram_at(&growth.latency, 0.99999),
                              .worst_ns = (double) growth.latency.worst,
-                             .note = what->table->note,
+                             .note = note,
                          });
 }
 

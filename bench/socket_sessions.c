@@ -140,7 +140,7 @@ static void rows_run(const struct harness *harness)
     struct server ours;
     struct server wide;
     struct server echo;
-    struct server redis;
+    struct server redis = {0};
     snprintf(note, sizeof note, "%u connections with a session each", connections);
     snprintf(note_bare, sizeof note_bare, "%u connections, without sessions", connections);
     server_start_ours(&ours);
@@ -155,16 +155,20 @@ static void rows_run(const struct harness *harness)
          connections},
     };
     size_t count = sizeof holders / sizeof holders[0];
-    if (!server_start_redis(&redis)) {
+    bool has_redis = !harness->quick; /* no goal stands beside it */
+    if (has_redis && !server_start_redis(&redis)) {
         harness_missing(harness, "connections-10k", "redis", "redis-server is not installed");
-        count--;
+        has_redis = false;
     }
+    count -= !has_redis;
     for (size_t i = 0; i < count; i++) {
         if (harness_wants_peer(harness, holders[i].peer)) {
             hold(harness, &holders[i]);
         }
     }
-    server_stop(&redis);
+    if (has_redis) {
+        server_stop(&redis);
+    }
     server_stop(&echo);
     server_stop(&wide);
     server_stop(&ours);

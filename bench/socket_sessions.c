@@ -166,9 +166,7 @@ static void rows_run(const struct harness *harness)
             hold(harness, &holders[i]);
         }
     }
-    if (has_redis) {
-        server_stop(&redis);
-    }
+    server_stop(&redis);
     server_stop(&echo);
     server_stop(&wide);
     server_stop(&ours);

@@ -6,7 +6,7 @@
 struct turns turns_usual(const struct harness *harness)
 {
     return (struct turns){.rounds = (uint32_t) harness_pick(harness, 3, 12),
-                          .slice_ms = (uint32_t) harness_pick(harness, 70, 400),
+                          .slice_ms = (uint32_t) harness_pick(harness, 60, 400),
                           .warm_ms = (uint32_t) harness_pick(harness, 40, 100),
                           .latency_rounds = (uint32_t) harness_pick(harness, 1, 3),
                           .tries = (uint32_t) harness_pick(harness, 2, 3)};

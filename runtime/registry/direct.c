@@ -201,12 +201,10 @@ static void tell(const struct registry *r, enum answer planned, const struct pla
     }
     if (planned == ANSWER_FOUND) {
         const struct plain *found = plain_at(r, plain->index);
-        bool live = plain_is_live(found);
-        uint64_t deadline_ms = live ? plain_deadline_ms(r, found) : 0;
-        answer->state = live ? STATE_LIVE : STATE_ENDED;
+        answer->state = plain_is_live(found) ? STATE_LIVE : STATE_ENDED;
         answer->outcome = plain_outcome(found);
-        answer->ttl_left_ms = deadline_ms > r->now_ms ? deadline_ms - r->now_ms : 0;
-        answer->age_ms = r->now_ms - births_of(&r->births, plain_number(found));
+        answer->ttl_left_ms = plain_ttl_left_ms(r, found);
+        answer->age_ms = plain_age_ms(r, found);
     }
 }
 

@@ -76,6 +76,17 @@ uint64_t plain_deadline_ms(const struct registry *r, const struct plain *plain)
     return wheel_is_set(&plain->timer) ? time_of(r, plain->timer.deadline_ms) : 0;
 }
 
+uint64_t plain_ttl_left_ms(const struct registry *r, const struct plain *plain)
+{
+    uint64_t deadline_ms = plain_is_live(plain) ? plain_deadline_ms(r, plain) : 0;
+    return deadline_ms > r->now_ms ? deadline_ms - r->now_ms : 0;
+}
+
+uint64_t plain_age_ms(const struct registry *r, const struct plain *plain)
+{
+    return r->now_ms - births_of(&r->births, plain_number(plain));
+}
+
 static struct direct_value *value_at(const struct registry *r, uint32_t index)
 {
     return (struct direct_value *) r->plain_values.base + index;
@@ -350,11 +361,12 @@ void plain_succeed(struct registry *r, uint32_t older, uint64_t hash)
     plain_at(r, older)->flags &= (uint8_t) ~PLAIN_NEWEST;
 }
 
-void plain_end(struct registry *r, uint32_t index, uint32_t older, enum outcome outcome)
+void plain_end(struct registry *r, uint32_t index, uint32_t older, uint64_t hash,
+               enum outcome outcome)
 {
     struct plain *plain = plain_at(r, index);
     if (older != 0) {
-        plain_succeed(r, older, hash_of(r, index));
+        plain_succeed(r, older, hash);
     }
     struct session *session = session_at(r, plain->holder);
     struct space *space = space_at(r, session->space);
@@ -413,9 +425,9 @@ void plain_lose_owner(struct registry *r, uint32_t index)
         return;
     }
     const struct plain *plain = plain_at(r, index);
-    struct plain_found found =
-        plain_find(r, plain_space(r, plain), plain_name(r, plain), hash_of(r, index), 0);
-    plain_end(r, index, found.ended, OUTCOME_OWNER_LOST);
+    uint64_t hash = hash_of(r, index);
+    struct plain_found found = plain_find(r, plain_space(r, plain), plain_name(r, plain), hash, 0);
+    plain_end(r, index, found.ended, hash, OUTCOME_OWNER_LOST);
 }
 
 void plain_expire(struct registry *r, uint32_t *budget)
@@ -490,15 +502,14 @@ struct operation_info plain_describe(const struct registry *r, uint32_t index)
 {
     const struct plain *plain = plain_at(r, index);
     bool live = plain_is_live(plain);
-    uint64_t deadline_ms = live ? plain_deadline_ms(r, plain) : 0;
     struct operation_info info = {
         .space = space_name(r, plain_space(r, plain)),
         .key = plain_name(r, plain),
         .gen = r->gen_first + plain_number(plain),
         .state = live ? STATE_LIVE : STATE_ENDED,
         .outcome = plain_outcome(plain),
-        .age_ms = r->now_ms - births_of(&r->births, plain_number(plain)),
-        .ttl_left_ms = deadline_ms > r->now_ms ? deadline_ms - r->now_ms : 0,
+        .age_ms = plain_age_ms(r, plain),
+        .ttl_left_ms = plain_ttl_left_ms(r, plain),
     };
     if (live) {
         const struct session *owner = session_at(r, plain->holder);

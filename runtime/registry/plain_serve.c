@@ -136,7 +136,7 @@ void plain_apply(struct registry *r, const struct plain_op *op, enum answer plan
         plain_made(r, answer->index);
         break;
     case ANSWER_DELETED:
-        plain_end(r, answer->index, answer->older, (enum outcome) op->outcome);
+        plain_end(r, answer->index, answer->older, op->hash, (enum outcome) op->outcome);
         break;
     case ANSWER_TOUCHED:
         plain_touch(r, answer->index, op->ttl_ms);

@@ -40,6 +40,8 @@ uint32_t plain_space(const struct registry *r, const struct plain *plain);
 uint64_t plain_ended_ms(const struct registry *r, const struct plain *plain);
 uint8_t plain_flags(uint32_t policy, uint32_t on_expiry, uint32_t on_owner_loss);
 uint64_t plain_deadline_ms(const struct registry *r, const struct plain *plain); /* 0: no ttl */
+uint64_t plain_ttl_left_ms(const struct registry *r, const struct plain *plain);
+uint64_t plain_age_ms(const struct registry *r, const struct plain *plain);
 struct direct_value plain_value(const struct registry *r, uint32_t index);
 struct plain_found plain_find(const struct registry *r, uint32_t space, struct bytes key,
                               uint64_t hash, uint64_t gen);
@@ -57,8 +59,9 @@ uint32_t plain_make(struct registry *r, const struct plain_op *store,
 void plain_unmake(struct registry *r, uint32_t index, uint64_t hash);
 void plain_made(struct registry *r, uint32_t index);
 void plain_touch(struct registry *r, uint32_t index, uint32_t ttl_ms);
-/* The live one of a key; `older`: the newest of it that ended before. */
-void plain_end(struct registry *r, uint32_t index, uint32_t older, enum outcome outcome);
+/* The live one of a key with that hash; `older`: the newest of it that ended before. */
+void plain_end(struct registry *r, uint32_t index, uint32_t older, uint64_t hash,
+               enum outcome outcome);
 void plain_forget(struct registry *r, uint32_t index);      /* an ended one, out of the memory */
 void plain_fetch(const struct registry *r, uint32_t index); /* what plain_forget() will touch */
 void plain_compact(struct registry *r, uint32_t moves_max);

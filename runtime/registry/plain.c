@@ -7,12 +7,6 @@
 
 /* ---- what a record says ---- */
 
-/* Live, or the newest of its key that ended. */
-static bool is_by_key(const struct plain *plain)
-{
-    return plain_is_live(plain) || (plain->flags & PLAIN_NEWEST) != 0;
-}
-
 static uint64_t hash_of(const void *context, uint32_t index)
 {
     const struct registry *r = context;
@@ -400,7 +394,7 @@ void plain_forget(struct registry *r, uint32_t index)
     space_at(r, space)->states[STATE_ENDED]--;
     r->states[STATE_ENDED]--;
     radix_tree_remove(&r->by_number, plain_number(plain));
-    if (is_by_key(plain)) {
+    if (plain_is_by_key(plain)) {
         uint64_t hash = hash_of(r, index);
         line_map_remove(&r->by_key, hash, index);
         leave_key(r, index, space, hash);
@@ -412,7 +406,7 @@ void plain_forget(struct registry *r, uint32_t index)
 void plain_fetch(const struct registry *r, uint32_t index)
 {
     const struct plain *plain = plain_at(r, index);
-    if (is_by_key(plain)) {
+    if (plain_is_by_key(plain)) {
         line_map_prefetch(&r->by_key, hash_of(r, index));
     }
     radix_tree_prefetch(&r->by_number, plain_number(plain));
@@ -450,7 +444,7 @@ void plain_expire(struct registry *r, uint32_t *budget)
 /* Everything that names a record follows it to its new place. */
 static void move(struct registry *r, uint32_t from, uint32_t to)
 {
-    if (is_by_key(plain_at(r, from))) {
+    if (plain_is_by_key(plain_at(r, from))) {
         line_map_rename(&r->by_key, hash_of(r, from), from, to);
     }
     packed_move(&r->plain, from, to);
@@ -522,88 +516,4 @@ struct operation_info plain_describe(const struct registry *r, uint32_t index)
 size_t plain_bytes(const struct registry *r)
 {
     return packed_bytes(&r->plain) + line_map_bytes(&r->by_key) + radix_tree_bytes(&r->by_number);
-}
-
-/* ---- invariants ---- */
-
-static void check_record(const struct registry *r, uint32_t index)
-{
-    const struct plain *plain = plain_at(r, index);
-    struct bytes key = plain_name(r, plain);
-    uint32_t space = plain_space(r, plain);
-    bool live = plain_is_live(plain);
-    ASSERT(key.size > 0 && key.size <= KEY_BYTES_MAX);
-    ASSERT(radix_tree_get(&r->by_number, plain_number(plain)) == (index | PLAIN_BIT));
-    ASSERT(r->gen_first + plain_number(plain) <= r->gen_newest);
-    ASSERT(live ? slab_is_live(&r->sessions, plain->holder)
-                : slab_is_live(&r->spaces, plain->holder));
-    ASSERT(live == (plain_outcome(plain) == OUTCOME_UNSET));
-    uint64_t gen = r->gen_first + plain_number(plain);
-    struct plain_found found = plain_find(r, space, key, key_hash(r, space, key), gen);
-    if (!is_by_key(plain)) { /* one that ended later speaks for the key */
-        uint64_t whole = found.whole == 0 ? 0 : key_highest_gen(r, found.whole);
-        ASSERT(whole > gen || plain_number(plain_at(r, found.ended)) > plain_number(plain));
-        return;
-    }
-    ASSERT(found.wanted == index);
-    ASSERT(found.whole == 0 || key_highest_gen(r, found.whole) < gen);
-    ASSERT(!live || found.whole == 0 || key_takes_plain(r, found.whole));
-    ASSERT((live ? found.live : found.ended) == index);
-    ASSERT(found.live == 0 || found.ended == 0 ||
-           plain_number(plain_at(r, found.live)) > plain_number(plain_at(r, found.ended)));
-}
-
-static uint32_t check_owned(const struct registry *r, uint32_t session)
-{
-    const struct chain_ends *ends = &session_at(r, session)->plain;
-    uint32_t count = 0;
-    uint32_t previous = 0;
-    for (uint32_t i = ends->first; i != 0; i = plain_at(r, i)->of_owner.next) {
-        const struct plain *plain = plain_at(r, i);
-        ASSERT(plain_is_live(plain) && plain->holder == session);
-        ASSERT(plain->of_owner.previous == previous);
-        ASSERT(previous == 0 || plain_number(plain_at(r, previous)) < plain_number(plain));
-        previous = i;
-        count++;
-    }
-    ASSERT(ends->last == previous && ends->count == count);
-    return count;
-}
-
-static void check_spaces(const struct registry *r)
-{
-    for (uint32_t i = 1; i < slab_end(&r->spaces); i++) {
-        uint32_t count = 0;
-        uint32_t session = slab_is_live(&r->spaces, i) ? space_at(r, i)->sessions.first : 0;
-        for (; session != 0; session = session_at(r, session)->of_space.next) {
-            ASSERT(session_at(r, session)->space == i);
-            count += check_owned(r, session);
-        }
-        ASSERT(!slab_is_live(&r->spaces, i) || space_at(r, i)->plain == count);
-    }
-}
-
-void check_plain(const struct registry *r)
-{
-    packed_check(&r->plain);
-    line_map_check(&r->by_key);
-    radix_tree_check(&r->by_number);
-    if (r->plain_timers.count >
-        0) { /* it has many slots, and this is asked after each step of a test */
-        wheel_check(&r->plain_timers);
-    }
-    ASSERT(r->by_number.count == r->plain.count + r->operations.count - r->adopted_count);
-    uint32_t set = 0;
-    uint32_t by_key = r->keys.count;
-    for (uint32_t i = 1; i < r->plain.end; i++) {
-        if (packed_is_live(&r->plain, i)) {
-            const struct plain *plain = plain_at(r, i);
-            check_record(r, i);
-            by_key += is_by_key(plain);
-            set += plain_is_live(plain) && wheel_is_set(&plain->timer);
-        }
-    }
-    ASSERT(set == r->plain_timers.count);
-    ASSERT(by_key == r->by_key.count);
-    check_spaces(r);
 }

@@ -28,6 +28,11 @@ static inline bool plain_is_live(const struct plain *plain)
 {
     return (plain->flags & PLAIN_ENDED) == 0;
 }
+/* Live, or the newest of its key that ended. */
+static inline bool plain_is_by_key(const struct plain *plain)
+{
+    return plain_is_live(plain) || (plain->flags & PLAIN_NEWEST) != 0;
+}
 /* All that a session owns. */
 static inline uint32_t session_operations(const struct registry *r, uint32_t session)
 {

@@ -2,12 +2,12 @@
 /* The map of lines against a plain array of the same keys, and what a call may cost by count. It is built
  * a second time with the arithmetic that compares tags where there is no SSE2 (see table.cmake). */
 #include "base/limits.h"
+#include "support/data_limit.h"
 #include "support/testing.h"
 #include "table/line_map.h"
 
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 static uint64_t mix(uint64_t value)
@@ -437,28 +437,6 @@ static void a_load_that_comes_and_goes_moves_nothing(void)
 
 /* ---- no memory ---- */
 
-/* Of what RLIMIT_DATA counts. */
-static size_t data_bytes(void)
-{
-    FILE *file = fopen("/proc/self/status", "r");
-    char line[256];
-    unsigned long kib = 0;
-    CHECK(file != NULL);
-    while (fgets(line, sizeof line, file) != NULL && sscanf(line, "VmData: %lu", &kib) != 1) {
-    }
-    (void) fclose(file);
-    CHECK_GT(kib, 0);
-    return (size_t) kib * 1024;
-}
-
-static void limit_data(size_t bytes)
-{
-    struct rlimit limit;
-    CHECK_EQ(getrlimit(RLIMIT_DATA, &limit), 0);
-    limit.rlim_cur = bytes;
-    CHECK_EQ(setrlimit(RLIMIT_DATA, &limit), 0);
-}
-
 /* Adds until the map says no; gives the first id that it did not take. */
 static uint32_t fill_up(struct line_map *map, uint32_t from)
 {
@@ -485,7 +463,7 @@ static void without_memory_an_insert_says_no_and_nothing_is_lost(void)
     struct line_map map;
     CHECK(line_map_init(&map, CAPACITY, hash_of_number, NULL, &seed));
     add_numbers(&map, 1, FIRST);
-    limit_data(data_bytes() + 8 * REGION_GRAIN);
+    test_data_limit(test_data_bytes() + 8 * REGION_GRAIN);
     uint32_t end = fill_up(&map, FIRST);
     CHECK_LT(end, CAPACITY);
     CHECK_GT(map.count, map.buckets_count * UINT64_C(17) / 2); /* denser than it would be */
@@ -495,7 +473,7 @@ static void without_memory_an_insert_says_no_and_nothing_is_lost(void)
         line_map_remove(&map, hash_of_number(&seed, id), id);
     }
     check_numbers(&map, end / 2, end);
-    limit_data(RLIM_INFINITY);
+    test_data_limit(RLIM_INFINITY);
     add_numbers(&map, end, end + 400000);
     check_numbers(&map, end / 2, end + 400000);
     CHECK_LE(map.count, map.buckets_count * UINT64_C(17) / 2 + 1); /* has caught up */
@@ -517,7 +495,7 @@ static void a_merge_that_needs_a_line_is_left_undone_without_memory(void)
     struct line_map map;
     CHECK(line_map_init(&map, 4 * COUNT, even_hash, NULL, NULL));
     add_numbers(&map, 1, COUNT);
-    limit_data(data_bytes());
+    test_data_limit(test_data_bytes());
     uint32_t flood_end = fill_up(&map, FLOOD_FROM); /* no overflow line is left */
     uint64_t merges = map.merges;
     for (uint32_t id = 1; id < COUNT; id++) { /* of either half of the buckets, the lower half */
@@ -527,7 +505,7 @@ static void a_merge_that_needs_a_line_is_left_undone_without_memory(void)
     }
     CHECK_LT(map.merges, merges + BUCKETS / 4);
     CHECK_LT(map.count, map.buckets_count * UINT64_C(13) / 2 - 1000); /* it should have shrunk */
-    limit_data(RLIM_INFINITY);
+    test_data_limit(RLIM_INFINITY);
     merges = map.merges;
     for (uint32_t id = FLOOD_FROM; id < flood_end; id++) {
         line_map_remove(&map, even_hash(NULL, id), id);

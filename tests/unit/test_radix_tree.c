@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /* The radix tree against a plain array of (number, id), and how many nodes it may have. */
+#include "support/data_limit.h"
 #include "support/testing.h"
 #include "table/radix_tree.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 
 #define NUMBER_END (UINT64_C(1) << RADIX_TREE_NUMBER_BITS)
 
@@ -299,28 +299,6 @@ static void a_walk_is_taken_up_again_whatever_comes_and_goes(void)
 
 /* ---- no memory ---- */
 
-/* Of what RLIMIT_DATA counts. */
-static size_t data_bytes(void)
-{
-    FILE *file = fopen("/proc/self/status", "r");
-    char line[256];
-    unsigned long kib = 0;
-    CHECK(file != NULL);
-    while (fgets(line, sizeof line, file) != NULL && sscanf(line, "VmData: %lu", &kib) != 1) {
-    }
-    (void) fclose(file);
-    CHECK_GT(kib, 0);
-    return (size_t) kib * 1024;
-}
-
-static void limit_data(size_t bytes)
-{
-    struct rlimit limit;
-    CHECK_EQ(getrlimit(RLIMIT_DATA, &limit), 0);
-    limit.rlim_cur = bytes;
-    CHECK_EQ(setrlimit(RLIMIT_DATA, &limit), 0);
-}
-
 /* Numbers below 2^48 and far from each other, so that each needs nodes of several levels. */
 static uint64_t far_number(uint32_t i)
 {
@@ -342,7 +320,7 @@ static void without_memory_a_put_says_no_unless_it_was_reserved(void)
     enum { CAPACITY = 100000 };
     struct radix_tree tree;
     CHECK(radix_tree_init(&tree, CAPACITY));
-    limit_data(data_bytes() + 32 * REGION_GRAIN);
+    test_data_limit(test_data_bytes() + 32 * REGION_GRAIN);
     uint32_t count = 0;
     uint32_t reserved = 0;
     for (bool is_put = true; is_put; count += is_put) {
@@ -361,7 +339,7 @@ static void without_memory_a_put_says_no_unless_it_was_reserved(void)
     CHECK(
         !radix_tree_put(&tree, NUMBER_END - 1, 1)); /* there is a node, but not for a higher tree */
     check_far_numbers(&tree, count);
-    limit_data(RLIM_INFINITY);
+    test_data_limit(RLIM_INFINITY);
     CHECK(radix_tree_reserve(&tree));
     CHECK(radix_tree_put(&tree, far_number(count), count + 1));
     check_far_numbers(&tree, count + 1);

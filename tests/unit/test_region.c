@@ -2,12 +2,12 @@
 /* Address space without memory, and memory in parts of it; what test_base asks of a region_init() is
  * not asked again. */
 #include "base/region.h"
+#include "support/data_limit.h"
 #include "support/testing.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 static char *at(const struct region *region, size_t offset)
@@ -81,30 +81,12 @@ static void space_that_cannot_be_reserved_is_refused(void)
     CHECK(region.base == NULL);
 }
 
-/* What counts against RLIMIT_DATA at present. */
-static rlim_t data_bytes(void)
-{
-    char line[128];
-    unsigned long long kib = 0;
-    FILE *status = fopen("/proc/self/status", "r");
-    CHECK(status != NULL);
-    while (kib == 0 && fgets(line, sizeof line, status) != NULL) {
-        (void) sscanf(line, "VmData: %llu kB", &kib);
-    }
-    fclose(status);
-    CHECK_NE(kib, 0);
-    return (rlim_t) kib * 1024;
-}
-
 static void a_limit_counts_what_is_committed_alone(void)
 {
     struct region region;
-    struct rlimit limit;
     const size_t size = (size_t) 1 << 36;
     const size_t allowed = 64 * REGION_GRAIN;
-    CHECK_EQ(getrlimit(RLIMIT_DATA, &limit), 0);
-    limit.rlim_cur = data_bytes() + allowed;
-    CHECK_EQ(setrlimit(RLIMIT_DATA, &limit), 0);
+    test_data_limit(test_data_bytes() + allowed);
     CHECK(region_reserve(&region, size));
     CHECK(!region_commit(&region, 0, 2 * allowed));
     CHECK(!region_commit(&region, 0, size));

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /* Plain operations by the ten thousand: what they cost, how they become whole, and how their memory goes
  * back. What they answer is the model's to compare; here is what it has too few of to see. */
+#include "data_limit.h"
 #include "registry/direct.h"
 #include "registry_rig.h"
 #include "testing.h"
 
 #include <stdio.h>
 #include <string.h>
-#include <sys/resource.h>
 
 enum { MANY = 40000 };
 
@@ -317,28 +317,11 @@ static void a_list_meets_each_that_stays_once(void)
     rig_fini(&rig);
 }
 
-/* What RLIMIT_DATA counts, in bytes. */
-static rlim_t data_bytes(void)
-{
-    FILE *file = fopen("/proc/self/status", "r");
-    char line[256];
-    unsigned long kib = 0;
-    CHECK(file != NULL);
-    while (fgets(line, sizeof line, file) != NULL && sscanf(line, "VmData: %lu", &kib) != 1) {
-    }
-    (void) fclose(file);
-    CHECK_GT(kib, 0);
-    return (rlim_t) kib * 1024;
-}
-
 static void no_memory_is_full(void)
 {
     begin(16);
     uint64_t session = rig_open(&rig, 1, 0);
-    struct rlimit limit;
-    CHECK_EQ(getrlimit(RLIMIT_DATA, &limit), 0);
-    limit.rlim_cur = data_bytes() + (4 << 20);
-    CHECK_EQ(setrlimit(RLIMIT_DATA, &limit), 0);
+    test_data_limit(test_data_bytes() + (4 << 20));
     struct seen seen = {.answer = ANSWER_STORED};
     unsigned stored = 0;
     for (; stored < 400000 && seen.answer == ANSWER_STORED; stored++) {
@@ -347,8 +330,7 @@ static void no_memory_is_full(void)
     CHECK_EQ(seen.answer, ANSWER_FULL);
     CHECK_STR_EQ(seen.limit, "operations");
     CHECK_EQ(stat("operations_live"), stored - 1);
-    limit.rlim_cur = limit.rlim_max;
-    CHECK_EQ(setrlimit(RLIMIT_DATA, &limit), 0);
+    test_data_limit(RLIM_INFINITY);
     CHECK_EQ(store(session, stored, 0).answer, ANSWER_STORED); /* there is room again */
     registry_check(rig.registry);
     rig_fini(&rig);

@@ -65,9 +65,10 @@ static void hold_owner(void)
     atomic_store(&hold, true);
 }
 
+/* The owner may be later than the asker's deadline: what was asked stands in its queue, so it comes there. */
 static void let_owner_go(void)
 {
-    CHECK(atomic_load(&held));
+    CHECK_EVENTUALLY(atomic_load(&held));
     atomic_store(&hold, false);
 }
 

@@ -77,16 +77,34 @@ class Results:
 
     # ---- pages ----
 
-    def lines_of(self, mode, entry):
-        """The cells of one part in the page's table."""
-        again = "" if entry["run"] == self.all["latest"][mode] else NOT_AGAIN
-        run = entry["run"]
-        common = [run["seed"], duration(entry["seconds"]), run["commit"]]
-        lines = [[entry["title"], row["figure"] + (f" ({row['note']})" if row.get("note") else ""), value_of(row), goal_of(row),
-                  ", ".join(filter(None, (verdict(row), again))), row.get("seed", run["seed"]), *common[1:]] for row in entry["rows"]]
-        if entry["kind"] or not lines:
-            lines.append([entry["title"], "", "", "", ", ".join(filter(None, (f"{entry['kind']}: {entry['why']}", again))), *common])
-        return lines
+    def mark(self, mode, entry):
+        return "" if entry["run"] == self.all["latest"][mode] else NOT_AGAIN
+
+    def goals(self):
+        """Each figure with a goal, a line: what the whole run and the quick one measured, side by side."""
+        lines = {}
+        for mode in MODES:
+            for name, entry in self.all["parts"][mode].items():
+                for row in entry["rows"]:
+                    if row.get("goal") is not None:
+                        cells = [value_of(row), goal_of(row), ", ".join(filter(None, (verdict(row), self.mark(mode, entry))))]
+                        lines.setdefault((name, row["figure"]), {"title": entry["title"]})[mode] = cells
+        table = ["| layer | figure | " + " | ".join(f"--{mode} | goal | " for mode in MODES) + " |",
+                 "|---|---|" + "---:|---:|---|" * len(MODES)]
+        names = list(dict.fromkeys(name for name, _figure in lines))
+        for (name, figure), of in sorted(lines.items(), key=lambda line: names.index(line[0][0])):
+            table.append(joined([of["title"], figure, *(text for mode in MODES for text in of.get(mode, ["", "", "not measured"]))]))
+        return table
+
+    def runs(self):
+        """What ran when, with which chance, for how long, and how it ended."""
+        table = ["| layer | run | seed | took | when | commit | |", "|---|---|---:|---:|---|---|---|"]
+        for mode in MODES:
+            for name, entry in self.all["parts"][mode].items():
+                run, result = entry["run"], f"{entry['kind']}: {entry['why']}" if entry["kind"] else "holds"
+                table.append(joined([f"`{name}`", f"--{mode}", run["seed"], duration(entry["seconds"]), run["date"], run["commit"],
+                                     ", ".join(filter(None, (result, self.mark(mode, entry))))]))
+        return table
 
     def part_of_page(self):
         """What stands between the two marks."""
@@ -94,17 +112,21 @@ class Results:
         if not of:
             return "\nNothing is measured yet: `tests/prove --quick`.\n"
         lines = ["", f"Measured on {of['cores']} cores ({of['cpu']}, {of['system']}). A figure that the latest run of its kind did not",
-                 f"measure is kept from an earlier one and marked \"{NOT_AGAIN}\"."]
+                 f"measure is kept from an earlier one and marked \"{NOT_AGAIN}\". All that was counted stands in",
+                 "[testing/figures.md](testing/figures.md).", "", *self.goals(), "", *self.runs(), ""]
+        return "\n".join(lines)
+
+    def figures(self):
+        """A page with everything that was counted."""
+        lines = ["# What the proof counted", "", "Written by `tests/prove`; [testing.md](../testing.md) says what it means."]
         for mode in MODES:
-            parts = self.all["parts"][mode]
-            if not parts:
-                lines += ["", f"`tests/prove --{mode}`: not measured."]
-                continue
-            latest = self.all["latest"][mode]
-            lines += ["", f"`tests/prove --{mode} --seed {latest['seed']}`, {latest['date']}, commit {latest['commit']}:", "",
-                      "| layer | figure | value | goal | | seed | took | commit |", "|---|---|---:|---:|---|---:|---:|---|"]
-            for entry in parts.values():
-                lines += ["| " + " | ".join(map(cell, line)) + " |" for line in self.lines_of(mode, entry)]
+            for name, entry in self.all["parts"][mode].items():
+                mark = self.mark(mode, entry)
+                lines += ["", f"## `{name}` --{mode}" + (f", {mark}" if mark else ""), "",
+                          f"{entry['title']}; seed {entry['run']['seed']}, {duration(entry['seconds'])}, commit {entry['run']['commit']}.", "",
+                          "| figure | value | goal | |", "|---|---:|---:|---|"]
+                lines += [joined([row["figure"] + (f" ({row['note']})" if row.get("note") else ""), value_of(row), goal_of(row), verdict(row)])
+                          for row in entry["rows"]]
         return "\n".join(lines + [""])
 
     def with_part(self, text):
@@ -112,20 +134,30 @@ class Results:
         return head + BEGIN + "\n" + self.part_of_page() + "\n" + END + rest.split(END, 1)[1]
 
 
+def joined(cells):
+    return "| " + " | ".join(map(cell, cells)) + " |"
+
+
 def read(path):
     with open(path, encoding="utf-8") as file:
         return file.read()
 
 
+def figures_beside(path):
+    return os.path.join(os.path.dirname(path), "testing", "figures.md")
+
+
 def write_page(results, path):
-    text = results.with_part(read(path))
-    with open(path, "w", encoding="utf-8") as file:
-        file.write(text)
+    """The page at path, and the one with all figures in its directory testing/."""
+    texts = {path: results.with_part(read(path)), figures_beside(path): results.figures()}
+    for name, text in texts.items():
+        os.makedirs(os.path.dirname(name), exist_ok=True)
+        with open(name, "w", encoding="utf-8") as file:
+            file.write(text)
 
 
 def is_current(results, path):
-    text = read(path)
-    return results.with_part(text) == text
+    return results.with_part(read(path)) == read(path) and os.path.exists(figures_beside(path)) and results.figures() == read(figures_beside(path))
 
 
 def table(outcomes):

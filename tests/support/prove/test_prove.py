@@ -119,13 +119,16 @@ class Pages(unittest.TestCase):
     def row(self, value, **more):
         return {"part": "x", "figure": "events", "value": value, "goal": 100, "sense": ">=", **more}
 
-    def test_what_was_measured_is_told_with_its_goal(self):
+    def test_what_has_a_goal_is_told_for_both_runs_side_by_side(self):
         results = self.results()
-        results.add([outcome([self.row(1234567), self.row(7, figure="few", unit="ms")])], "quick", 5)
+        results.add([outcome([self.row(1234567), self.row(7, figure="few", unit="ms"), {"part": "x", "figure": "other", "value": 3}])], "quick", 5)
+        results.add([outcome([self.row(99)])], "full", 6)
         text = results.part_of_page()
-        self.assertIn("| X | events | 1,234,567 | >= 100 | met | 5 | 2 s |", text)
-        self.assertIn("| X | few | 7 ms | >= 100 ms | MISSED |", text)
-        self.assertIn("`tests/prove --full`: not measured.", text)
+        self.assertIn("| X | events | 99 | >= 100 | MISSED | 1,234,567 | >= 100 | met |", text)
+        self.assertIn("| X | few |  |  | not measured | 7 ms | >= 100 ms | MISSED |", text)
+        self.assertNotIn("other", text)
+        self.assertIn("| `x` | --quick | 5 | 2 s |", text)
+        self.assertIn("| other | 3 |  |  |", results.figures())
 
     def test_what_an_earlier_run_measured_is_kept_and_marked(self):
         results = self.results()
@@ -134,8 +137,10 @@ class Pages(unittest.TestCase):
         other.part = part("pass", name="y", title="Y")
         results.add([other], "quick", 6)
         text = results.part_of_page()
-        self.assertIn("| X | events | 500 | >= 100 | met, not measured again |", text)
-        self.assertIn("| Y | events | 600 | >= 100 | met |", text)
+        self.assertIn("| 500 | >= 100 | met, not measured again |", text)
+        self.assertIn("| 600 | >= 100 | met |", text)
+        self.assertIn("## `x` --quick, not measured again", results.figures())
+        self.assertIn("## `y` --quick\n", results.figures())
 
     def test_what_is_not_there_keeps_its_figures_and_what_fails_does_not(self):
         results = self.results()
@@ -150,16 +155,17 @@ class Pages(unittest.TestCase):
     def test_the_page_is_filled_between_its_marks_and_is_then_current(self):
         path = os.path.join(self.directory.name, "testing.md")
         with open(path, "w", encoding="utf-8") as file:
-            file.write(f"# T\n{page.BEGIN}\nold\n{page.END}\nafter\n")
+            file.write(f"# T\n{page.BEGIN}\noutdated\n{page.END}\nafter\n")
         results = self.results()
         results.add([outcome([self.row(500)])], "full", 5)
         self.assertFalse(page.is_current(results, path))
         page.write_page(results, path)
         results.save()
+        self.assertIn("| events | 500 |", page.read(page.figures_beside(path)))
         self.assertTrue(page.is_current(self.results(), path))
         text = page.read(path)
         self.assertTrue(text.endswith(f"{page.END}\nafter\n"))
-        self.assertNotIn("old", text)
+        self.assertNotIn("outdated", text)
 
     def test_the_table_of_the_terminal_has_each_figure(self):
         text = page.table([outcome([self.row(500)]), outcome([], "failed", "exit code 1")])

@@ -40,22 +40,22 @@ static struct limits limits_of(const struct world *world)
     limits.sessions = 200;
     limits.parked_session = is_tight ? 4 : 64;
     limits.parked = 256;
-    limits.parked_gens = 1024;
+    limits.parked_gens = 256;
     limits.armed = is_tight ? 2 : 32;
     limits.labels = 16;
     limits.label_uses = 2048;
     limits.bulks = 128;
-    limits.covers = 512;
+    limits.covers = 128;
     limits.drains = 16;
     limits.watch_events = 16;
     limits.watch_bytes = 65536;
-    limits.recovered = 4096;
-    limits.journal_bytes = 262144;
+    limits.recovered = 768;
+    limits.journal_bytes = 131072;
     limits.finished = 128;
     limits.finished_ms = world->flavour.finished_ms;
     limits.grace_ms = world->flavour.grace_ms;
     limits.replies_session_bytes = 65536;
-    limits.replies_bytes = 1048576;
+    limits.replies_bytes = 262144;
     return limits;
 }
 static bool take(void *context, const struct journal_record *record)

@@ -94,6 +94,8 @@
 #define LOCAL_SPIN_US_MAX 1000000
 #define LOCAL_SPIN_US_AUTO 50
 #define LOCAL_CLOCK_OPS 128
+/* Where the system took membarrier(2) away, an owner sleeps no longer at a time. */
+#define LOCAL_UNSURE_MS UINT64_C(10)
 #define LOCAL_SWEEP_STEPS_MAX 16
 
 /* Fixed by the actor runtime: the first two are what an address has bits for. */
@@ -119,22 +121,31 @@
  * which the journal was open. */
 #define JOURNAL_LOST_MS UINT64_C(86400000)
 /* How long a cancel whose operation was ended by its owner is given back after a restart: the answer may
- * not have arrived, and then the finish is repeated. By the same time. */
-#define JOURNAL_REPEAT_MS UINT64_C(60000)
+ * not have arrived, and then the finish is repeated. By the same time. Longer than stall_ms and grace_ms, after
+ * which the owner's session would have been gone. Each start reads all of these. */
+#define JOURNAL_REPEAT_MS UINT64_C(15000)
 /* How long after a failure the journal tries again. */
 #define JOURNAL_RETRY_MS UINT64_C(1000)
 /* How often the retention looks, and how many entries one of its steps removes: at least, at most. */
 #define JOURNAL_RETAIN_MS UINT64_C(10000)
 #define JOURNAL_RETAIN_ROWS_MIN UINT64_C(256)
 #define JOURNAL_RETAIN_ROWS_MAX UINT64_C(16384)
-/* Up to which size the whole file is checked at a start, indexes and all (30 ms a MiB); of a bigger one its
- * structure alone (6 ms a MiB). */
+/* Where the whole file has to be checked at once: up to which size with its indexes (30 ms a MiB); of a
+ * bigger one its structure alone (6 ms a MiB). */
 #define JOURNAL_CHECK_BYTES_MAX UINT64_C(33554432)
+/* So many pages are looked at by each start, whoever reads them. */
+#define JOURNAL_CHECK_START_PAGES 256
+/* The pages that nobody reads are looked at so many at a time, with such a pause, from so long after the start
+ * on, and again so long after the last. */
+#define JOURNAL_CHECK_PAGES 64
+#define JOURNAL_CHECK_STEP_MS UINT64_C(10)
+#define JOURNAL_CHECK_FIRST_MS UINT64_C(10000)
+#define JOURNAL_CHECK_MS UINT64_C(86400000)
 /* SQLite's page cache, all memory that it may have, and the pages of its log (4 KiB each) before they are
  * copied into the file. */
 #define JOURNAL_CACHE_BYTES ((size_t) 8388608)
 #define JOURNAL_SQLITE_BYTES_MAX ((size_t) 67108864)
-#define JOURNAL_WAL_PAGES 4096
+#define JOURNAL_WAL_PAGES 1024
 
 /* clang-format off */
 #define LIMITS_TABLE(X)                                                                            \

@@ -67,8 +67,9 @@ void lock_file_sign(const struct lock_file *lock)
     int length = snprintf(text, sizeof text, "%jd\n", (intmax_t) getpid());
 
     /* Only a hint for people: where it cannot be written they do without. */
-    if (ftruncate(lock->fd, 0) == 0 && pwrite(lock->fd, text, (size_t) length, 0) != length) {
-        (void) ftruncate(lock->fd, 0);
+    if (ftruncate(lock->fd, 0) == 0 && pwrite(lock->fd, text, (size_t) length, 0) != length &&
+        ftruncate(lock->fd, 0) != 0) {
+        return; /* then the hint is cut short */
     }
 }
 

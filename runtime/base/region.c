@@ -45,6 +45,13 @@ void region_fini(struct region *region)
     *region = (struct region){0};
 }
 
+void region_hide(const struct region *region)
+{
+    if (region->size > 0) {
+        (void) madvise(region->base, region->size, MADV_DONTDUMP); /* since Linux 3.4 */
+    }
+}
+
 /* Where a part of the region begins. */
 static void *part(const struct region *region, size_t offset, size_t size)
 {

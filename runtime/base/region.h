@@ -21,6 +21,9 @@ struct region {
 MUST_CHECK bool region_init(struct region *region, size_t size);
 void region_fini(struct region *region);
 
+/* Core files leave the region's memory out from here on. For one that holds secrets. */
+void region_hide(const struct region *region);
+
 /* Gives the memory of [offset, offset + size) back to the system; the range reads as zeros
  * afterwards. Both must be multiples of the grain, which is at least a page of any machine we know.
  */

@@ -104,7 +104,7 @@ static void make(struct request *q, const struct op *op)
         tree_tie(r, index, op->as.store.parent);
     }
     uint32_t cause = first_cause(q, index, op);
-    if (cause != 0 && operation_at(r, index)->state == STATE_LIVE) {
+    if (cause != 0) {
         operation_cancel(r, index, cause);
     }
     drop_arm(r, index);

@@ -46,7 +46,7 @@ void serve_armed(struct request *q, const struct op *op)
     uint64_t scan_end = op->as.list.cursor + PAGE_SCAN_MAX;
     size_t bytes = 0;
     uint64_t i = op->as.list.cursor;
-    for (; i < end && i < scan_end && result.armed_count < PAGE_ITEMS_MAX; i++) {
+    for (; i < end && i < scan_end; i++) {
         if (!slab_is_live(&r->armed, (uint32_t) i) ||
             key_at(r, armed_at(r, (uint32_t) i)->key)->space != q->space) {
             continue;
@@ -57,6 +57,7 @@ void serve_armed(struct request *q, const struct op *op)
         if (bytes + 64 > q->room - q->used) {
             break;
         }
+        ASSERT(result.armed_count < PAGE_ITEMS_MAX); /* so many have no room in a frame */
         r->armed_items[result.armed_count++] = item;
     }
     result.next_cursor = i < end ? i : 0;

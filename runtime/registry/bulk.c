@@ -110,10 +110,11 @@ static void bulk_free(struct registry *r, uint32_t index)
 static void settle(struct registry *r, uint32_t index)
 {
     const struct bulk *bulk = bulk_at(r, index);
-    if (bulk->running || bulk->lasting || bulk->stands_in || bulk->parked != 0 ||
+    if (bulk->running || bulk->lasting || bulk->stands_in ||
         cause_at(r, bulk->cause)->references > 1) {
         return;
     }
+    ASSERT(bulk->parked == 0); /* whoever waits for its end has been answered */
     journal_bulk_settled(r, index);
     bulk_free(r, index);
 }
@@ -203,9 +204,10 @@ static const char *target_full(const struct registry *r, const struct journal_re
     return byte_heap_has_room(&r->bytes, selector->label.size) ? NULL : "bytes";
 }
 
+/* The others are bounded by limits.bulks: below its own bound there is a record for each. */
 bool covers_are_full(const struct registry *r)
 {
-    return r->covers_count >= r->limits.covers || r->bulks.count == r->bulks.capacity;
+    return r->covers_count >= r->limits.covers;
 }
 
 const char *bulk_full(const struct registry *r, const struct journal_record *selector)
@@ -223,8 +225,9 @@ static bool merge(struct registry *r, const struct journal_record *record)
 {
     uint32_t end = slab_end(&r->bulks);
     for (uint32_t i = 1; i < end; i++) {
-        struct bulk *bulk = slab_is_live(&r->bulks, i) ? bulk_at(r, i) : NULL;
-        if (bulk == NULL || bulk->scope != record->scope || bulk->owner != record->owner ||
+        struct bulk *bulk = bulk_at(r, i);
+        ASSERT(slab_is_live(&r->bulks, i)); /* before the first frame none has settled */
+        if (bulk->scope != record->scope || bulk->owner != record->owner ||
             !bytes_equal(space_name(r, bulk->space), record->space) ||
             (bulk->label != 0 && !bytes_equal(label_name(r, bulk->label), record->label)) ||
             (bulk->key != 0 && !bytes_equal(key_name(r, bulk->key), record->key))) {
@@ -277,11 +280,11 @@ struct adopted {
     uint32_t first; /* of those that cover it, the earliest so far */
 };
 
+/* Of those that are found by their target: what does not run is lasting. */
 static bool covers(const struct registry *r, const struct bulk *bulk, const struct adopted *adopted)
 {
     return bulk->recovered == adopted->earlier && adopted->gen > bulk->after_gen &&
-           adopted->gen <= bulk->fence &&
-           (bulk->running || (bulk->lasting && is_earlier(r, adopted->gen)));
+           adopted->gen <= bulk->fence && (bulk->running || is_earlier(r, adopted->gen));
 }
 
 static void look(const struct registry *r, struct adopted *adopted, enum bulk_scope scope,

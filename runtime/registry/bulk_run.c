@@ -87,7 +87,8 @@ static bool is_live(const struct operation *operation)
     return operation->state == STATE_LIVE || operation->state == STATE_CANCELLING;
 }
 
-/* Whether an operation of the chain is meant: a session's may be in other namespaces. */
+/* Whether an operation of the chain is meant: a session's may be in other namespaces, and it may have lost
+ * its owner just now. */
 static bool is_meant(const struct registry *r, const struct bulk *bulk,
                      const struct operation *operation)
 {
@@ -97,8 +98,7 @@ static bool is_meant(const struct registry *r, const struct bulk *bulk,
     if (bulk->scope != BULK_OWNER) {
         return true;
     }
-    return operation->owner != 0 && session_at(r, operation->owner)->number == bulk->owner &&
-           key_at(r, operation->key)->space == bulk->space;
+    return operation->owner != 0 && key_at(r, operation->key)->space == bulk->space;
 }
 
 static void note(struct bulk *bulk, uint64_t gen, enum answer answer)
@@ -118,9 +118,9 @@ static bool is_recorded(const struct registry *r, const struct bulk *bulk,
     if (operation->gen > bulk->fence) {
         return false;
     }
+    ASSERT(bulk->space == 0 || key_at(r, operation->key)->space == bulk->space);
     return bulk->scope != BULK_OWNER ||
-           (operation->owner != 0 && session_at(r, operation->owner)->number == bulk->owner &&
-            key_at(r, operation->key)->space == bulk->space);
+           (operation->owner != 0 && session_at(r, operation->owner)->number == bulk->owner);
 }
 
 void bulk_records(struct registry *r, uint32_t index, uint32_t operation)

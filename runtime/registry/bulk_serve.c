@@ -7,8 +7,9 @@
 
 bool bulk_is(const struct op *op)
 {
-    return op->kind == OP_CANCEL && (op->as.cancel.label.size > 0 || op->as.cancel.owner != 0 ||
-                                     op->as.cancel.whole_namespace);
+    ASSERT(op->kind == OP_CANCEL);
+    return op->as.cancel.label.size > 0 || op->as.cancel.owner != 0 ||
+           op->as.cancel.whole_namespace;
 }
 
 /* ---- its answer ---- */

@@ -26,7 +26,8 @@ static bool is_space(struct bytes name)
     for (size_t i = 0; i < name.size; i++) {
         uint8_t c = name.data[i];
         bool letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
-        if (!letter && !(c >= '0' && c <= '9') && c != '.' && c != '_' && c != '-') {
+        bool digit = c >= '0' && c <= '9';
+        if (!letter && !digit && c != '.' && c != '_' && c != '-') {
             return false;
         }
     }
@@ -125,6 +126,9 @@ static struct error check_adopt(const struct registry *r, const struct op *op)
     if (error.code != ERROR_UNSET) {
         return error;
     }
+    if (op->gen >> GEN_COUNTER_BITS == 0) {
+        return bad("gen", "gen must be one that store gave: it is below the first epoch");
+    }
     if (op->as.store.cause_code >= CAUSE_END) {
         return bad("cause.code", "cause.code is none that there is");
     }
@@ -203,7 +207,9 @@ static struct error check_cancel(const struct registry *r, const struct op *op)
 {
     struct error error = check_target(op);
     error = error.code != ERROR_UNSET ? error : check_cause(op);
-    error = error.code != ERROR_UNSET || !bulk_is(op) ? error : check_bulk(op);
+    if (error.code == ERROR_UNSET && bulk_is(op)) {
+        error = check_bulk(op);
+    }
     if (error.code != ERROR_UNSET) {
         return error;
     }

@@ -23,7 +23,7 @@ static uint32_t *cause_slot(struct registry *r, uint32_t space, uint64_t owner)
 /* A session's drain is about its own namespace: its asker may have no right to any other. */
 uint32_t drain_cause_of_session(const struct registry *r, uint32_t space, uint32_t session)
 {
-    bool own = session != 0 && session_at(r, session)->space == space;
+    bool own = session_at(r, session)->space == space;
     return own ? session_at(r, session)->drain_cause : 0;
 }
 
@@ -120,15 +120,17 @@ static void list_plain_of(struct registry *r, uint32_t session, uint32_t *looks,
 static void list_plain(struct registry *r, uint32_t space, uint32_t session, uint32_t *looks,
                        struct result *result)
 {
-    if (session != 0 && session_at(r, session)->space == space) {
-        list_plain_of(r, session, looks, result);
+    if (session != 0) {
+        list_plain_of(r, session, looks, result); /* a drained one is of this namespace */
+        return;
     }
-    uint32_t i = session != 0 ? 0 : space_at(r, space)->sessions.first;
+    uint32_t i = space_at(r, space)->sessions.first;
     for (; i != 0 && *looks < PAGE_SCAN_MAX; i = session_at(r, i)->of_space.next, (*looks)++) {
         list_plain_of(r, i, looks, result);
     }
 }
 
+/* Of a session: it is there, for else nothing is left. */
 static void list_left(struct registry *r, uint32_t space, uint64_t owner, struct result *result)
 {
     uint32_t session = owner == 0 ? 0 : session_find(r, owner);
@@ -137,12 +139,9 @@ static void list_left(struct registry *r, uint32_t space, uint64_t owner, struct
         list_all(r, result);
         return;
     }
-    if (owner == 0 || session != 0) {
-        list_plain(r, space, session, &looks, result);
-    }
-    uint32_t i = owner == 0     ? space_at(r, space)->live.first
-                 : session == 0 ? 0
-                                : session_at(r, session)->operations.first;
+    list_plain(r, space, session, &looks, result);
+    uint32_t i =
+        owner == 0 ? space_at(r, space)->live.first : session_at(r, session)->operations.first;
     for (; i != 0 && looks < PAGE_SCAN_MAX && result->gens_count < BULK_RESULTS_MAX; looks++) {
         const struct operation *operation = operation_at(r, i);
         if (key_at(r, operation->key)->space == space) {

@@ -174,6 +174,7 @@ struct frame {
     size_t ops_count;
     struct bytes secret; /* empty, or the session's: binds it to the link first */
     uint64_t ops_digest; /* of the ops alone, keyed: tells a repeat from a reused id */
+    bool holds_secret;   /* what it was read from, and its reply, do not stay in memory */
 };
 
 /* ---- results ---- */

@@ -16,7 +16,8 @@ struct lease_link {
 
 /* ---- links ---- */
 
-/* Addresses are numbers of our own, so mixing them is enough (the finalizer of splitmix64). */
+/* Addresses are numbers of our own, so mixing them is enough (the finalizer of splitmix64). Each step of it can be
+ * undone, so no two addresses have one hash. */
 static uint64_t address_hash(uint64_t address)
 {
     address = (address ^ (address >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
@@ -31,11 +32,7 @@ static struct lease_link *link_at(const struct lease_clock *clock, uint32_t inde
 
 static uint32_t link_find(const struct lease_clock *clock, uint64_t address)
 {
-    uint32_t index = hash_index_first(&clock->links_by_address, address_hash(address));
-    while (index != 0 && link_at(clock, index)->address != address) {
-        index = hash_index_next(&clock->links_by_address, index);
-    }
-    return index;
+    return hash_index_first(&clock->links_by_address, address_hash(address));
 }
 
 static void link_mark(struct lease_clock *clock, struct lease_link *link)

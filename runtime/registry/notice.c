@@ -24,11 +24,12 @@ static struct notice describe(const struct registry *r, uint32_t number)
 void notice_add(struct registry *r, uint32_t index, enum notice_kind kind)
 {
     struct operation *operation = operation_at(r, index);
-    if (operation->owner == 0 || session_at(r, operation->owner)->dying) {
+    if (operation->owner == 0) {
         return;
     }
-    ASSERT(operation->notices[kind] == 0);
     struct session *session = session_at(r, operation->owner);
+    ASSERT(!session->dying); /* an owner's death is looked at before the operation is */
+    ASSERT(operation->notices[kind] == 0);
     uint32_t number = slab_take(&r->notices);
     ASSERT(number != 0);
     struct notice_record *notice = notice_at(r, number);
@@ -103,13 +104,14 @@ static void collect(struct registry *r, uint32_t session, uint64_t after, size_t
     *result = (struct result){.answer = ANSWER_NOTICES, .notices = r->notice_items};
     size_t bytes = 64;
     uint32_t i = first_above(r, session_at(r, session), after);
-    for (; i != 0 && result->notices_count < NOTICES_MAX; i = notice_at(r, i)->of_session.next) {
+    for (; i != 0; i = notice_at(r, i)->of_session.next) {
         struct notice notice = describe(r, i);
         bytes += 64 + notice.space.size + notice.key.size + notice.cause.text.size +
                  notice.cause.actor.size + notice.cause.peer.size;
         if (bytes > room) {
             break;
         }
+        ASSERT(result->notices_count < NOTICES_MAX); /* so many have no room in a frame */
         r->notice_items[result->notices_count++] = notice;
     }
     result->more = i != 0;

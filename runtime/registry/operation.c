@@ -12,7 +12,7 @@ uint64_t gen_next(struct registry *r)
 {
     if (r->counter_next > GEN_COUNTER_MAX) {
         uint64_t epoch;
-        if (r->port.next_epoch == NULL || !r->port.next_epoch(r->port.context, &epoch)) {
+        if (!r->port.next_epoch(r->port.context, &epoch)) {
             return 0;
         }
         ASSERT(epoch > r->epoch && epoch <= GEN_EPOCH_MAX);

@@ -32,11 +32,12 @@ static const char *full_of(const struct registry *r, const struct plain_op *op, 
     return r->bytes.bytes + more_bytes > r->bytes.bytes_max ? "bytes" : NULL;
 }
 
-/* Takes its memory at once: when the answer is written, the store cannot fail any more. */
+/* Of a key without a live one. Takes its memory at once: when the answer is written, the store cannot fail
+ * any more. */
 static enum answer plan_new(struct registry *r, const struct plain_op *op,
                             const struct plain_found *others, struct plain_answer *answer)
 {
-    bool known = others->live != 0 || others->ended != 0 || others->whole != 0;
+    bool known = others->ended != 0 || others->whole != 0;
     answer->full = full_of(r, op, known ? 0 : op->key.size);
     if (answer->full != NULL) {
         return ANSWER_FULL;

@@ -78,6 +78,7 @@ bool page_add(struct registry *r, struct result *page, size_t *room, uint32_t id
         return false;
     }
     *room -= bytes;
+    ASSERT(page->operations_count < PAGE_ITEMS_MAX); /* so many have no room in a frame */
     r->info_items[page->operations_count++] = info;
     return true;
 }

@@ -39,16 +39,20 @@ void recovery_expire(struct registry *r, uint64_t now_ms)
 
 /* By its whole name: an adopter's word for a gen must not lead to what was said of another's operation.
  */
-static uint32_t find(const struct registry *r, struct bytes space, struct bytes key, uint64_t gen)
+static uint32_t find_hashed(const struct registry *r, uint64_t space_hash, uint64_t key_hash,
+                            uint64_t gen)
 {
-    uint64_t space_hash = siphash13(&r->table_key, space);
-    uint64_t key_hash = siphash13(&r->table_key, key);
     uint32_t i = hash_index_first(&r->recovered_by_gen, gen);
     while (i != 0 && (recovered_at(r, i)->space_hash != space_hash ||
                       recovered_at(r, i)->key_hash != key_hash)) {
         i = hash_index_next(&r->recovered_by_gen, i);
     }
     return i;
+}
+
+static uint32_t find(const struct registry *r, struct bytes space, struct bytes key, uint64_t gen)
+{
+    return find_hashed(r, siphash13(&r->table_key, space), siphash13(&r->table_key, key), gen);
 }
 
 static uint32_t find_of(const struct registry *r, uint32_t operation)
@@ -88,7 +92,9 @@ void recovered_take(struct registry *r, uint32_t operation)
 
 static bool recover_cancel(struct registry *r, const struct journal_record *record)
 {
-    if (find(r, record->space, record->key, record->gen) != 0) {
+    const uint64_t space_hash = siphash13(&r->table_key, record->space);
+    const uint64_t key_hash = siphash13(&r->table_key, record->key);
+    if (find_hashed(r, space_hash, key_hash, record->gen) != 0) {
         return true;
     }
     uint32_t index = slab_take(&r->recovered);
@@ -97,8 +103,8 @@ static bool recover_cancel(struct registry *r, const struct journal_record *reco
     }
     struct recovered *recovered = recovered_at(r, index);
     recovered->gen = record->gen;
-    recovered->space_hash = siphash13(&r->table_key, record->space);
-    recovered->key_hash = siphash13(&r->table_key, record->key);
+    recovered->space_hash = space_hash;
+    recovered->key_hash = key_hash;
     recovered->cause = cause_keep(r, &record->cause);
     recovered->finished = record->by_owner;
     r->recovered_finished += recovered->finished ? 1 : 0;

@@ -102,6 +102,18 @@ static bool heaps_init(struct registry *r, struct sizes n)
            timer_heap_init(&r->timers, n.operations + n.armed + n.parked + n.sessions);
 }
 
+/* What lets somebody speak for a session is in no core file. */
+static bool secrets_init(struct registry *r, const struct siphash_key *key)
+{
+    if (!region_init(&r->secret_key, sizeof *key)) {
+        return false;
+    }
+    region_hide(&r->secret_key);
+    region_hide(&r->sessions.records);
+    memcpy(r->secret_key.base, key, sizeof *key);
+    return true;
+}
+
 struct registry *registry_new(const struct registry_config *config,
                               const struct registry_port *port)
 {
@@ -114,7 +126,6 @@ struct registry *registry_new(const struct registry_config *config,
     r->limits = config->limits;
     r->port = *port;
     r->table_key = config->table_key;
-    r->secret_key = config->secret_key;
     r->epoch = config->epoch;
     r->counter_next = config->counter_first;
     r->gen_newest = (config->epoch << GEN_COUNTER_BITS | config->counter_first) - 1;
@@ -127,7 +138,7 @@ struct registry *registry_new(const struct registry_config *config,
     r->rights_version = 1;
     struct sizes n = sizes_of(&r->limits);
     if (!tables_init(r, n) || !indexes_init(r) || !heaps_init(r, n) ||
-        !plain_init(r, n.operations, r->keys.capacity)) {
+        !plain_init(r, n.operations, r->keys.capacity) || !secrets_init(r, &config->secret_key)) {
         registry_free(r);
         return NULL;
     }
@@ -160,6 +171,7 @@ void registry_free(struct registry *r)
     watch_fini(r);
     plain_fini(r);
     timer_heap_fini(&r->timers);
+    region_fini(&r->secret_key);
     free(r);
 }
 

@@ -184,6 +184,7 @@ static enum status start(struct registry_actor *registry_actor, struct actor_loo
     struct registry_config timed = *config;
     timed.now_ms = lease_clock_start_ms(&registry_actor->lease_clock);
     registry_actor->registry = registry_new(&timed, port);
+    explicit_bzero(&timed.secret_key, sizeof timed.secret_key);
     if (registry_actor->registry == NULL) {
         return STATUS_NO_MEMORY;
     }

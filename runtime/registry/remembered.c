@@ -6,6 +6,7 @@
 
 #define OF_SESSION(r) CHAIN(r, remembered, remembered, of_session)
 
+/* Of one session no two ids have the same, for the factor is odd. */
 static uint64_t id_hash(uint32_t session, uint64_t request_id)
 {
     return request_id * UINT64_C(0x9e3779b97f4a7c15) ^
@@ -21,10 +22,10 @@ static struct chain_ends *list_of(struct registry *r, const struct remembered *r
 uint32_t remembered_find(const struct registry *r, uint32_t session, uint64_t request_id)
 {
     uint32_t index = hash_index_first(&r->remembered_by_id, id_hash(session, request_id));
-    while (index != 0 && (remembered_at(r, index)->session != session ||
-                          remembered_at(r, index)->request_id != request_id)) {
+    while (index != 0 && remembered_at(r, index)->session != session) {
         index = hash_index_next(&r->remembered_by_id, index);
     }
+    ASSERT(index == 0 || remembered_at(r, index)->request_id == request_id);
     return index;
 }
 

@@ -157,6 +157,9 @@ static void send(struct request *q, uint32_t remembered)
                          .journal_number = waits_for(q),
                          .remembered = remembered,
                      });
+    if (q->frame->holds_secret) {
+        explicit_bzero(q->r->reply, q->used);
+    }
 }
 
 static void refuse(struct request *q, struct error error)
@@ -278,7 +281,8 @@ void request_serve(struct request *q, const struct op *op)
 static bool serve_ops(struct request *q)
 {
     const struct frame *frame = q->frame;
-    for (size_t i = 0; i < frame->ops_count && !q->parked; i++) {
+    for (size_t i = 0; i < frame->ops_count; i++) {
+        ASSERT(!q->parked); /* what may park is alone in its frame */
         q->ops_left = frame->ops_count - 1 - i;
         if (q->session != 0 && frame->ops_count > 1 && i % PLAIN_BATCH == 0) {
             plain_prefetch(q, i);

@@ -160,7 +160,7 @@ void sessions_bury(struct registry *r, uint32_t *budget)
 static uint64_t unguessable(struct registry *r)
 {
     uint64_t counter = ++r->secrets_made;
-    return siphash24(&r->secret_key, bytes_of(&counter, sizeof counter));
+    return siphash24(r->secret_key.base, bytes_of(&counter, sizeof counter));
 }
 
 static uint32_t make(struct request *q, const struct op *op, struct bytes space)
@@ -206,6 +206,7 @@ static void answer_opened(struct request *q, uint32_t index, bool resumed)
     struct result result = {.answer = ANSWER_OPENED, .opened = &opened};
     bool put = request_put(q, &result);
     ASSERT(put); /* alone in its frame, and of a bounded size */
+    explicit_bzero(opened.secret, SECRET_BYTES);
 }
 
 void serve_open(struct request *q, const struct op *op)

@@ -11,7 +11,7 @@ struct registry {
     struct limits limits;
     struct registry_port port;
     struct siphash_key table_key;
-    struct siphash_key secret_key;
+    struct region secret_key; /* a siphash_key; hidden, as the sessions are for their secrets */
     uint64_t secrets_made;
     uint64_t epoch;
     uint64_t epoch_first; /* of the start: watchers' */
@@ -355,7 +355,7 @@ void label_give(struct registry *r, uint32_t label);
 
 /* bulk_serve.c: a cancel whose target is no key */
 void serve_bulk(struct request *q, const struct op *op);
-bool bulk_is(const struct op *op);
+bool bulk_is(const struct op *op);                                        /* of a cancel */
 struct result bulk_describe(struct registry *r, const struct bulk *bulk); /* its gens: r->gens */
 
 /* bulk.c */

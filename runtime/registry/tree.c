@@ -332,7 +332,7 @@ uint64_t tree_parent_gen(const struct registry *r, uint32_t index)
     uint64_t gen = operation->parent_gen;
     uint32_t parent = gen == 0 ? 0 : find(r, space_of(r, index), gen);
     if (parent == 0) {
-        return operation->awaiting && find(r, space_of(r, index), gen) == 0 ? gen : 0;
+        return operation->awaiting ? gen : 0;
     }
     return operation_at(r, parent)->state == STATE_ENDED || is_lost(r, parent) ? 0 : gen;
 }
@@ -386,7 +386,8 @@ void tree_tie(struct registry *r, uint32_t index, uint64_t parent_gen)
     if (parent != 0 && operation_at(r, parent)->state != STATE_ENDED) {
         operation->parent_gen = parent_gen;
         tie(r, index, parent);
-    } else if (parent == 0 && is_earlier(r, parent_gen)) {
+    } else if (parent == 0) {
+        ASSERT(is_earlier(r, parent_gen)); /* one of this start was there just now: tree_check() */
         operation->parent_gen = parent_gen;
         await(r, index);
     }

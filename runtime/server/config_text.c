@@ -88,6 +88,9 @@ bool text_file_read(const char *path, size_t size_max, mode_t forbidden, char **
     }
     (void) close(file.fd);
     if (!is_read) {
+        if (text != NULL) {
+            explicit_bzero(text, size + 1); /* it may be a key with a fault */
+        }
         free(text);
         return false;
     }

@@ -120,16 +120,18 @@ bool token_key_load(const char *tokens_path, const char *key_path, struct token_
     char path[TOKEN_KEY_PATH_BYTES];
     struct token_hash key;
     char *text;
+    size_t size;
     bool is_good;
 
     if (!token_key_path(tokens_path, key_path, path, refusal) || !owner_check(path, refusal) ||
         !text_file_read(path, KEY_FILE_BYTES_MAX, TEXT_FILE_SECRET, &text, refusal)) {
         return false;
     }
+    size = strlen(text);
     text[strcspn(text, "\n")] = '\0';
     is_good = token_hash_parse(text, &key) ||
               refuse(refusal, REFUSAL_FILE, "%s: a key is 64 hex digits on one line", path);
-    explicit_bzero(text, strlen(text));
+    explicit_bzero(text, size);
     free(text);
     if (is_good) {
         memcpy(key_out->bytes, key.bytes, sizeof key_out->bytes);

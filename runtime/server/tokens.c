@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "server/tokens.h"
 
+#include "base/region.h"
 #include "server/config_text.h"
 #include "server/token_hash.h"
 
@@ -15,6 +16,7 @@ struct token {
 };
 
 struct tokens {
+    struct region memory; /* its own; hidden, for it holds the key */
     struct token_key key;
     size_t count;
     struct token rows[]; /* TOKENS_MAX of them */
@@ -121,10 +123,24 @@ static bool lines_read(char *text, const char *path, struct tokens *tokens, stru
     return true;
 }
 
+static struct tokens *tokens_new(void)
+{
+    struct region memory;
+    struct tokens *tokens;
+
+    if (!region_init(&memory, sizeof *tokens + TOKENS_MAX * sizeof tokens->rows[0])) {
+        return NULL;
+    }
+    region_hide(&memory);
+    tokens = memory.base;
+    tokens->memory = memory;
+    return tokens;
+}
+
 bool tokens_load(const char *path, const char *key_path, struct tokens **tokens_out,
                  struct refusal *refusal)
 {
-    struct tokens *tokens = calloc(1, sizeof *tokens + TOKENS_MAX * sizeof tokens->rows[0]);
+    struct tokens *tokens = tokens_new();
     char *text;
     bool is_read;
 
@@ -148,9 +164,12 @@ bool tokens_load(const char *path, const char *key_path, struct tokens **tokens_
 
 void tokens_free(struct tokens *tokens)
 {
+    struct region memory;
+
     if (tokens != NULL) {
+        memory = tokens->memory;
         explicit_bzero(&tokens->key, sizeof tokens->key);
-        free(tokens);
+        region_fini(&memory);
     }
 }
 

@@ -2,6 +2,7 @@
 #include "wire/arena.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #define ARENA_GRAIN ((size_t) 8)
 
@@ -29,6 +30,11 @@ void arena_begin(struct arena *arena, size_t bytes_max)
     arena->bytes_max = bytes_max < arena->block_bytes ? bytes_max : arena->block_bytes;
     arena->bytes = 0;
     arena->exhausted = false;
+}
+
+void arena_wipe(struct arena *arena)
+{
+    explicit_bzero(arena->block, arena->bytes);
 }
 
 void *arena_take(struct arena *arena, size_t bytes)

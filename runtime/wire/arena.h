@@ -27,6 +27,9 @@ void arena_fini(struct arena *arena);
  * that is less). */
 void arena_begin(struct arena *arena, size_t bytes_max);
 
+/* Overwrites what was handed out in this round. */
+void arena_wipe(struct arena *arena);
+
 /* `bytes` bytes, not zeroed, aligned for pointers and 64-bit numbers; NULL, and the arena is marked
  * as exhausted, where they do not fit into the round. */
 void *arena_take(struct arena *arena, size_t bytes);

@@ -34,6 +34,9 @@ void codec_free(struct codec *codec);
 MUST_CHECK enum error_code codec_decode(struct codec *codec, struct bytes body,
                                         struct frame *frame_out);
 
+/* Overwrites the codec's own copies of what was decoded last: for frames that hold a secret. */
+void codec_forget(struct codec *codec);
+
 /* The head() and result() of a registry_port: see there. The context is not used. */
 size_t codec_head(void *context, const struct reply_head *head, uint8_t *out, size_t room);
 size_t codec_result(void *context, const struct result *result, uint8_t *out, size_t room);

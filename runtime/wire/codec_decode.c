@@ -90,7 +90,8 @@ enum error_code codec_decode_general(struct codec *codec, struct bytes body,
     *frame_out = (struct frame){.version = prescan.version,
                                 .session = prescan.session,
                                 .request_id = prescan.request_id,
-                                .ops_digest = prescan.ops_digest};
+                                .ops_digest = prescan.ops_digest,
+                                .holds_secret = true /* perhaps: this way is rare */};
     if (!sound) {
         return ERROR_MALFORMED;
     }
@@ -120,6 +121,11 @@ enum error_code codec_decode(struct codec *codec, struct bytes body, struct fram
     return codec_decode_quick(codec, body, frame_out)
                ? ERROR_UNSET
                : codec_decode_general(codec, body, frame_out);
+}
+
+void codec_forget(struct codec *codec)
+{
+    arena_wipe(&codec->arena);
 }
 
 /* ---- life ---- */

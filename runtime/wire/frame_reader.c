@@ -294,6 +294,7 @@ static bool read_op(struct reading *reading, struct bytes bytes)
     struct op *op = &reading->room->ops[frame->ops_count++];
     clear_op(op);
     op->kind = (enum op_kind) kind;
+    frame->holds_secret |= kind == OP_OPEN;
     frame->ops_digest = op_digest_add(reading->digest_key, frame->ops_digest, bytes);
     return read_fields(reading, message, &op_fields[kind], op);
 }
@@ -328,6 +329,7 @@ static inline bool read_frame_run(struct reading *reading, struct span *span, ui
         return read_answered(reading, run);
     case TAG_SECRET:
         reading->frame->secret = taken(run);
+        reading->frame->holds_secret = true;
         return true;
     default:
         return false;

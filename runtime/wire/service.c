@@ -355,6 +355,24 @@ static bool on_link_up(void *context, uint64_t link, struct bytes peer)
     return registry_actor_link_up(service->registry_actor, link, peer);
 }
 
+static void frame_refuse(struct service *service, const struct reply_to *from,
+                         const struct frame *frame, enum error_code error)
+{
+    uint8_t refusal[CODEC_REFUSAL_BYTES_MAX];
+    const size_t size = codec_refuse(frame, error, refusal, sizeof refusal);
+    service->refused[error]++;
+    endpoint_reply(service->self, from, bytes_of(refusal, size));
+}
+
+/* A token or a session's secret was in it: nobody needs these bytes any more. They are the endpoint's,
+ * which lets us (endpoint.h), and const for all who only read. */
+static void bytes_wipe(struct bytes body)
+{
+    if (body.size > 0) {
+        explicit_bzero((void *) (uintptr_t) body.data, body.size);
+    }
+}
+
 static void on_frame(void *context, const struct reply_to *from, struct bytes body)
 {
     struct service *service = context;
@@ -362,12 +380,13 @@ static void on_frame(void *context, const struct reply_to *from, struct bytes bo
     const enum error_code error = codec_decode(service->codec, body, &frame);
     if (error == ERROR_UNSET) {
         registry_actor_frame(service->registry_actor, from, &frame);
-        return;
+    } else {
+        frame_refuse(service, from, &frame, error);
     }
-    uint8_t refusal[CODEC_REFUSAL_BYTES_MAX];
-    const size_t size = codec_refuse(&frame, error, refusal, sizeof refusal);
-    service->refused[error]++;
-    endpoint_reply(service->self, from, bytes_of(refusal, size));
+    if (frame.holds_secret) {
+        codec_forget(service->codec);
+        bytes_wipe(body);
+    }
 }
 
 static void on_link_down(void *context, uint64_t link)
@@ -460,12 +479,12 @@ static struct registry_port port_of(struct service *service, const struct servic
 static enum status compose(struct service *service, struct actor_loop *loop,
                            const struct service_config *config)
 {
-    const struct registry_config registry_config = {.limits = config->limits,
-                                                    .recovery_ms = config->recovery_ms,
-                                                    .epoch = config->epoch,
-                                                    .counter_first = config->counter_first,
-                                                    .table_key = config->table_key,
-                                                    .secret_key = config->secret_key};
+    struct registry_config registry_config = {.limits = config->limits,
+                                              .recovery_ms = config->recovery_ms,
+                                              .epoch = config->epoch,
+                                              .counter_first = config->counter_first,
+                                              .table_key = config->table_key,
+                                              .secret_key = config->secret_key};
     const struct registry_port port = port_of(service, config);
     const struct clock *clock = config->clock == NULL ? &clock_system : config->clock;
     service->codec = codec_new(&config->digest_key);
@@ -481,6 +500,7 @@ static enum status compose(struct service *service, struct actor_loop *loop,
     service->journal = config->journal;
     const enum status made =
         registry_actor_new(loop, clock, &registry_config, &port, &service->registry_actor);
+    explicit_bzero(&registry_config.secret_key, sizeof registry_config.secret_key);
     return made == STATUS_OK ? attach(service, loop) : made;
 }
 

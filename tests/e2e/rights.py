@@ -12,7 +12,7 @@ from wire import (Peer, Session, adopt, armed, cancel, cancel_label, cancel_name
 ROLES = ("owner", "canceller", "reader", "admin")
 ROLE_SETS = [roles for size in range(5) for roles in itertools.combinations(ROLES, size)]
 NO_SESSION = 1 << 40  # one that there is not
-EARLIER = 1             # a gen of an earlier epoch
+EARLIER = 1 << 40       # a gen before the first one of the first epoch
 # The namespaces a right is asked for in: its own, one that others use, one that there is not.
 SPACES = (b"own", b"other", b"unknown")
 HOME = b"home"  # where everybody may read, so that a session can be opened

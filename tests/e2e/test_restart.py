@@ -31,6 +31,17 @@ class Restarts:
 
 @over_both
 class Adopting(Restarts):
+    def test_a_gen_that_no_daemon_gave_is_not_adopted_and_cannot_spoil_the_journal(self):
+        daemon = self.journaled()
+        session = self.session()
+        for gen in (1, (1 << 40) - 1):
+            result = session.op(adopt(b"k", gen, ttl_ms=60000))
+            self.assertAnswer(result, "ERROR")
+            self.assertEqual(result.error.field, "gen")
+        persist(self.peer(), cancel_namespace())
+        daemon.restart()  # a journal with such a gen in it is taken for a damaged one
+        self.assertTrue(self.peer().ping())
+
     def test_owners_adopt_their_gens_and_an_old_epochs_delete_is_recognised(self):
         daemon = self.journaled()
         owner = self.owner()

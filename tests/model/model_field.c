@@ -120,7 +120,7 @@ static const char *bad_adopt(const struct model *model, const struct op *op)
     if (field != NULL) {
         return field;
     }
-    if (op->gen == 0) {
+    if (op->gen < UINT64_C(1) << 40) { /* of no epoch: there is none below 1 */
         return "gen";
     }
     if (op->as.store.cause_code >= CAUSE_END) {

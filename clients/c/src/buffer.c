@@ -5,8 +5,16 @@
 
 #define BUFFER_KEPT_BYTES 65536
 
+/* Frames hold tokens and sessions' secrets: what is given back, or was sent, is overwritten. */
+static void wipe(uint8_t *data, size_t size)
+{
+    if (size > 0)
+        explicit_bzero(data, size);
+}
+
 void buffer_fini(struct buffer *buffer)
 {
+    wipe(buffer->data, buffer->size);
     free(buffer->data);
     *buffer = (struct buffer){0};
 }
@@ -22,9 +30,13 @@ uint8_t *buffer_reserve(struct buffer *buffer, size_t size)
         return buffer->data + buffer->size;
     while (capacity < buffer->size + size)
         capacity *= 2;
-    data = realloc(buffer->data, capacity);
+    data = malloc(capacity); /* realloc() would leave a copy behind */
     if (data == NULL)
         return NULL;
+    if (buffer->size > 0)
+        memcpy(data, buffer->data, buffer->size);
+    wipe(buffer->data, buffer->size);
+    free(buffer->data);
     buffer->data = data;
     buffer->capacity = capacity;
     return buffer->data + buffer->size;
@@ -48,6 +60,8 @@ void buffer_consume(struct buffer *buffer, size_t size)
     buffer->size -= size;
     if (buffer->size > 0 && size > 0)
         memmove(buffer->data, buffer->data + size, buffer->size);
+    if (size > 0)
+        wipe(buffer->data + buffer->size, size);
     if (buffer->size == 0 && buffer->capacity > BUFFER_KEPT_BYTES)
         buffer_fini(buffer);
 }

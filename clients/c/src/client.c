@@ -103,9 +103,11 @@ static bool config_fill(struct canceld_client *client, const struct canceld_opti
 {
     struct canceld_bytes name_space = canceld_string(options->name_space);
     struct canceld_bytes client_name = canceld_string(options->client_name);
-    char *place = malloc(name_space.size + client_name.size + options->token.size + 1);
+    size_t size = name_space.size + client_name.size + options->token.size + 1;
+    char *place = malloc(size);
 
     client->texts = place;
+    client->texts_size = size;
     if (place == NULL)
         return false;
     *config_out = (struct engine_config){
@@ -140,7 +142,10 @@ static void client_free(struct canceld_client *client)
     (void) pthread_cond_destroy(&client->callback_wake);
     (void) pthread_cond_destroy(&client->changed);
     buffer_fini(&client->output);
+    if (client->texts != NULL)
+        explicit_bzero(client->texts, client->texts_size); /* the token is among them */
     free(client->texts);
+    explicit_bzero(client, sizeof *client); /* and the session's secret in here */
     free(client);
 }
 

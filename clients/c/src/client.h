@@ -28,6 +28,7 @@ struct canceld_client {
     pthread_t io_thread;
     pthread_t callback_thread;
     char *texts; /* of the config */
+    size_t texts_size;
     uint32_t requests_max;
     void (*on_event)(struct canceld_client *client, enum canceld_event event, void *arg);
     void *on_event_arg;

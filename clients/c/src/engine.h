@@ -38,6 +38,8 @@
 #define NS_PER_MS UINT64_C(1000000)
 #define NEVER UINT64_MAX
 
+/* A fuzzer has an engine with less room, for it to run out. */
+#ifndef ENGINE_FRAMES_MAX
 #define ENGINE_FRAMES_MAX 1024 /* what the daemon takes from a connection before it stops reading */
 #define ENGINE_FRAMES_CALLS                                                                        \
     1000                      /* of them for requests; the rest for pings, polls, open and close */
@@ -45,18 +47,19 @@
 #define ENGINE_OPS_MAX                                                                             \
     1024 /* on their way and not parked, so that their answers fit what the daemon
                                   * remembers of a session */
+#define ENGINE_PARKED_ANSWERS_MAX 2048
+#define ENGINE_ASKS_MAX 64    /* operations asked for at a time, after a loss */
+#define ENGINE_ADOPTS_MAX 512 /* operations adopted at a time, after a restart */
+#define ENGINE_SKIPPED_MAX 64
+#define ENGINE_ACKS_MAX 1024
+#endif
 #define ENGINE_FRAME_OPS 64 /* ops that are sent together: few enough for one reply */
 #define ENGINE_FRAME_BYTES 16384
 #define ENGINE_OUTPUT_BYTES 65536 /* packed ahead of the link */
-#define ENGINE_ASKS_MAX 64        /* operations asked for at a time, after a loss */
-#define ENGINE_ADOPTS_MAX 512     /* operations adopted at a time, after a restart */
 #define ENGINE_EVENTS_MAX 32
-#define ENGINE_SKIPPED_MAX 64
 #define ENGINE_ANSWERED_MAX 64 /* single ids a frame names */
-#define ENGINE_PARKED_ANSWERS_MAX 2048
 #define ENGINE_POLL_MS 25000
 #define ENGINE_POLLS_MAX 2 /* a parked one, and a newer one that brings acks */
-#define ENGINE_ACKS_MAX 1024
 #define ENGINE_REPLY_BYTES_MAX 65536
 /* Before a frame goes again that was refused for want of room, or what had no memory. */
 #define ENGINE_RETRY_NS (5 * NS_PER_MS)

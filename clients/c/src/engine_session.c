@@ -75,6 +75,7 @@ static void session_begin(struct engine *engine, const Canceld__V1__Opened *open
 
     engine->session = opened->session;
     memcpy(engine->secret, opened->secret.data, sizeof engine->secret);
+    explicit_bzero(opened->secret.data, opened->secret.len);
     engine->epoch = opened->epoch;
     engine->grace_ms = opened->grace_ms;
     engine->finished_ms = opened->finished_ms;
@@ -107,7 +108,7 @@ static void session_forget(struct engine *engine)
     adopts_forget(engine);
     list_prepend_all(&engine->queue, &engine->again);
     engine->session = 0;
-    memset(engine->secret, 0, sizeof engine->secret);
+    explicit_bzero(engine->secret, sizeof engine->secret);
     engine->id_next = 1;
     engine->answers_count = 0;
     engine->pinged_ns = NEVER;

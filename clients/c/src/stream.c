@@ -64,8 +64,7 @@ static int socket_dial(const char *path)
     size_t size = strlen(path);
     int fd = -1;
 
-    if (size >= sizeof address.sun_path)
-        return -1;
+    ASSERT(size < sizeof address.sun_path); /* path_keep() */
     memcpy(address.sun_path, path, size);
     fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (fd >= 0 && connect(fd, (const struct sockaddr *) &address, sizeof address) != 0) {
@@ -131,8 +130,10 @@ static char *file_read(const char *path)
     size_t size = 0;
 
     if (text != NULL) {
+        (void) setvbuf(file, NULL, _IONBF, 0); /* a buffer would keep what was a key */
         size = fread(text, 1, FILE_BYTES_MAX + 1, file);
         if (ferror(file) != 0 || size > FILE_BYTES_MAX) {
+            explicit_bzero(text, size);
             free(text);
             text = NULL;
         }
@@ -144,6 +145,13 @@ static char *file_read(const char *path)
     return text;
 }
 
+static void text_free(char *text)
+{
+    if (text != NULL)
+        explicit_bzero(text, strlen(text));
+    free(text);
+}
+
 static bool tls_certify(nng_tls_config *config, const struct canceld_tls *tls)
 {
     char *cert = file_read(tls->cert_file);
@@ -151,8 +159,9 @@ static bool tls_certify(nng_tls_config *config, const struct canceld_tls *tls)
     bool done =
         cert != NULL && key != NULL && nng_tls_config_own_cert(config, cert, key, NULL) == 0;
 
-    free(cert);
-    free(key);
+    /* The certificate's file may hold the key too. */
+    text_free(cert);
+    text_free(key);
     return done;
 }
 
@@ -213,7 +222,9 @@ static const char *path_of(const char *url)
 
 static enum canceld_status path_keep(struct stream *stream, const char *path)
 {
-    if (*path == '\0')
+    const struct sockaddr_un *room = NULL;
+
+    if (*path == '\0' || strlen(path) >= sizeof room->sun_path)
         return CANCELD_INVALID;
     stream->path = strdup(path);
     return stream->path == NULL ? CANCELD_NO_MEMORY : CANCELD_OK;

@@ -46,7 +46,7 @@ struct endpoint_handler {
      * are there. False: it is closed, and nothing else is said of it. */
     bool (*link_up)(void *context, uint64_t link, struct bytes peer);
 
-    /* One request. The body is borrowed for the call. */
+    /* One request. The body is borrowed for the call, which may wipe it. */
     void (*frame)(void *context, const struct reply_to *from, struct bytes body);
 
     /* The link is gone: once for each that is up, never within one of the other calls. */

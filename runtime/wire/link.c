@@ -10,6 +10,7 @@
 #include "wire/link_state.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 struct link *link_of(struct list_link *of_host)
 {
@@ -21,6 +22,7 @@ struct link *link_of(struct list_link *of_host)
 void link_free(struct link *link)
 {
     if (link->ended && !link->received.told && !link->sent.told) {
+        explicit_bzero(link->small, sizeof link->small);
         free(link);
     }
 }
@@ -96,6 +98,15 @@ void link_cut(struct link *link, enum endpoint_cut why)
         link_handler(link)->link_down(link_handler(link)->context, link->address);
     }
     link_end_when_idle(link);
+}
+
+/* Of those that miss a deadline a thousand may do so at once: a cut takes as long as several requests, so only some
+ * of them are cut in each batch. */
+static void link_condemn(struct link *link, enum endpoint_cut why)
+{
+    link->doomed = why;
+    list_remove(&link->of_waiting);
+    list_append(&link->host->condemned, &link->of_waiting);
 }
 
 /* Makes it known to the handler, and has our half of SP's handshake sent. False where the handler will
@@ -180,7 +191,7 @@ static void link_on_deadline(struct actor *self, struct actor_timer *timer)
     enum endpoint_cut why;
     link->host->in_batch = true;
     if (link_deadline(link, &why) <= actor_now_ns(self)) {
-        link_cut(link, why);
+        link_condemn(link, why);
         return;
     }
     if (link_is_gone(link)) {
@@ -212,6 +223,7 @@ bool link_host_init(struct link_host *host, uint32_t links_max)
     list_init(&host->links);
     list_init(&host->dirty);
     list_init(&host->waiting);
+    list_init(&host->condemned);
     return link_buffers_init(&host->buffers, links_max);
 }
 

@@ -39,13 +39,16 @@ struct link_host {
     const struct link_carrier *carrier;
     enum sp_framing framing;
     struct link_buffers buffers;
-    struct list_link links;   /* all that have not ended */
-    struct list_link dirty;   /* those with something to flush */
-    struct list_link waiting; /* those whose next turn it is, with frames that came already */
-    uint32_t alive_count;     /* links that are not cut */
-    uint32_t unopened_count;  /* of those, links without a session */
-    bool in_batch;            /* link_host_flush() will be called before the loop sleeps */
-    bool is_tls;              /* with what endpoint_tls.h says of that */
+    struct list_link links;     /* all that have not ended */
+    struct list_link dirty;     /* those with something to flush */
+    struct list_link waiting;   /* those that wait for a turn, the next one first */
+    struct list_link condemned; /* those that have missed a deadline, and are to be cut */
+    size_t turns_cost;       /* what those had that had turns in this batch, but for who is quiet */
+    bool in_turns;           /* they have them just now */
+    uint32_t alive_count;    /* links that are not cut */
+    uint32_t unopened_count; /* of those, links without a session */
+    bool in_batch;           /* link_host_flush() will be called before the loop sleeps */
+    bool is_tls;             /* with what endpoint_tls.h says of that */
     /* The transport's word for who is at the other end. */
     struct endpoint_peer (*peer)(struct link_host *host, const struct link_connection *connection);
     /* Has link_host_flush() called soon. */
@@ -58,8 +61,8 @@ struct link_host {
 MUST_CHECK bool link_host_init(struct link_host *host, uint32_t links_max);
 void link_host_fini(struct link_host *host);
 
-/* Gives each link that waits for it a turn, sends what has gathered, and cuts the links that have to be. At
- * the end of a batch. True: one waits for its next turn already. */
+/* Gives turns to those that wait, about one whole turn together, sends what has gathered, and cuts the links
+ * that have to be. At the end of a batch. True: one waits still. */
 MUST_CHECK bool link_host_flush(struct link_host *host);
 
 /* Makes a link of a connection, which is the callee's from here on, also where there is no room

@@ -97,11 +97,13 @@ static void take_received(struct link *link)
 {
     link->received.told = false;
     link->receiving = false;
+    int failure = nng_aio_result(link->receive_aio);
     if (link->cut) {
+        /* Nobody reads it any more; it is wiped with what came before it. */
+        link->input_bytes += failure == 0 ? nng_aio_count(link->receive_aio) : 0;
         link_end_when_idle(link);
         return;
     }
-    int failure = nng_aio_result(link->receive_aio);
     if (failure == NNG_ECANCELED && link->cooling) {
         link_received(link, 0);
     } else if (failure != 0) {

@@ -2,13 +2,24 @@
 #include "wire/link_output.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 /* What a run has at least; a run that grew beyond it is given back when it is gone, a small one is
  * kept, so a link that asks one thing at a time allocates nothing. */
 #define RUN_BYTES_MIN ((size_t) 512)
 
+/* Replies hold the secrets of sessions, among much that is none. To overwrite all of them costs less than
+ * to tell them apart: the bytes are in the cache. */
+static void run_wipe(struct link_run *run)
+{
+    if (run->size > 0) {
+        explicit_bzero(run->data, run->size);
+    }
+}
+
 static void run_fini(struct link_run *run)
 {
+    run_wipe(run);
     free(run->data);
     *run = (struct link_run){0};
 }
@@ -22,10 +33,15 @@ static bool run_grow(struct link_run *run, size_t size)
     while (room < size) {
         room *= 2;
     }
-    uint8_t *data = realloc(run->data, room);
+    uint8_t *data = malloc(room); /* realloc() would leave a copy behind */
     if (data == NULL) {
         return false;
     }
+    if (run->size > 0) {
+        memcpy(data, run->data, run->size);
+    }
+    run_wipe(run);
+    free(run->data);
     run->data = data;
     run->room = room;
     return true;
@@ -43,6 +59,8 @@ static void run_empty(struct link_run *run)
 {
     if (run->room > RUN_BYTES_MIN) {
         run_fini(run);
+    } else {
+        run_wipe(run);
     }
     run->size = 0;
     run->frames_count = 0;

@@ -4,9 +4,19 @@
 
 #include <string.h>
 
+/* Part of a frame was moved, and may be part of a secret: where it was, only what it was moved to stays. What
+ * comes whole is wiped by whoever knows what it is (service.c). */
+static void wipe(uint8_t *data, size_t size)
+{
+    if (size > 0) {
+        explicit_bzero(data, size);
+    }
+}
+
 void link_give_buffer(struct link *link)
 {
     if (link->input != link->small) {
+        wipe(link->input, link->input_bytes);
         link_buffers_give(&link->host->buffers, link->input);
         link->input = link->small;
         link_stats(link)->buffers--;
@@ -23,6 +33,7 @@ bool link_take_buffer(struct link *link)
         return false;
     }
     memcpy(big, link->small, link->input_bytes);
+    wipe(link->small, link->input_bytes);
     link->input = big;
     link_stats(link)->buffers++;
     return true;
@@ -138,6 +149,23 @@ static bool link_has_early_answers(const struct link *link, size_t unread)
            !link->finishing;
 }
 
+static bool link_share_is_over(const struct link *link)
+{
+    return actor_now_ns(link->actor) - link->share_since_ns >= LINK_SHARE_MS * NS_PER_MS;
+}
+
+static bool link_has_had_its_share(const struct link *link)
+{
+    return link->share_cost >= LINK_SHARE_COST && !link_share_is_over(link);
+}
+
+bool link_must_wait(const struct link *link)
+{
+    const struct link_host *host = link->host;
+    return !host->in_turns && link_has_had_its_share(link) &&
+           (list_first(&host->waiting) != NULL || host->turns_cost >= LINK_TURN_COST);
+}
+
 /* What a link has had of its turn. */
 struct turn {
     size_t frames;
@@ -149,6 +177,31 @@ static bool turn_is_over(const struct turn *turn)
 {
     return turn->frames >= LINK_TURN_FRAMES || turn->input_bytes >= LINK_TURN_INPUT_BYTES ||
            turn->output_bytes >= LINK_TURN_OUTPUT_BYTES;
+}
+
+static size_t turn_cost(const struct turn *turn)
+{
+    size_t cost = turn->frames * (LINK_TURN_COST / LINK_TURN_FRAMES);
+    const size_t in = turn->input_bytes * (LINK_TURN_COST / LINK_TURN_INPUT_BYTES);
+    const size_t out = turn->output_bytes * (LINK_TURN_COST / LINK_TURN_OUTPUT_BYTES);
+    cost = cost > in ? cost : in;
+    return cost > out ? cost : out;
+}
+
+/* It counts for the batch only where the link could have been told to wait: however many there are that ask now and
+ * then, who asks much goes on. */
+static void link_account(struct link *link, const struct turn *turn)
+{
+    const uint64_t now_ns = actor_now_ns(link->actor);
+    const size_t cost = turn_cost(turn);
+    if (link->host->in_turns || link_has_had_its_share(link)) {
+        link->host->turns_cost += cost;
+    }
+    if (link_share_is_over(link)) {
+        link->share_since_ns = now_ns;
+        link->share_cost = 0;
+    }
+    link->share_cost += cost;
 }
 
 /* The next thing in the input, which is `step` afterwards; false where there is no other, or the reading has to
@@ -179,6 +232,7 @@ static size_t link_parse(struct link *link)
             link_send(link);
         }
     }
+    link_account(link, &turn);
     link_set_paused(link, more && link_is_over(link));
     if (more && !link->paused) {
         link_wait(link);
@@ -186,6 +240,8 @@ static size_t link_parse(struct link *link)
     link->input_bytes -= at;
     if (link->input_bytes > 0 && at > 0) {
         memmove(link->input, link->input + at, link->input_bytes);
+        wipe(link->input + (at > link->input_bytes ? at : link->input_bytes),
+             at > link->input_bytes ? link->input_bytes : at);
     }
     if (link->input_bytes == 0 || more || !link->reader.open) {
         link->input_since_ns = TIME_NEVER;
@@ -217,7 +273,11 @@ void link_received(struct link *link, size_t count)
     link->read_bytes = count;
     link->read_full = link->input_bytes == link_input_room(link);
     link_stats(link)->bytes_in += count;
-    link_read(link);
+    if (link_must_wait(link)) {
+        link_wait(link);
+    } else {
+        link_read(link);
+    }
 }
 
 /* An abort either comes before the first byte, or too late to do anything. */

@@ -24,16 +24,8 @@ static bool is_temporary(int failure)
     return failure == EAGAIN || failure == EWOULDBLOCK || failure == EINTR;
 }
 
-/* A paused link watches for nothing and so hears only that the peer is gone for good. What such a peer had
- * said before is heard first, as long as it has turns. */
-static void ready_to_read(struct link *link)
+static void read_now(struct link *link)
 {
-    if (!link->receiving) {
-        if (!link_waits(link)) {
-            link_cut(link, ENDPOINT_CUT_PEER);
-        }
-        return;
-    }
     if (!link_take_buffer(link)) {
         link_cut(link, ENDPOINT_CUT_MEMORY);
         return;
@@ -44,6 +36,21 @@ static void ready_to_read(struct link *link)
         link->receiving = false;
         link_received(link, (size_t) size);
     } else if (size == 0 || !is_temporary(errno)) {
+        link_cut(link, ENDPOINT_CUT_PEER);
+    }
+}
+
+/* A paused link watches for nothing and so hears only that the peer is gone for good. What such a peer had
+ * said before is heard first, as long as it has turns. */
+static void ready_to_read(struct link *link)
+{
+    if (link->receiving && link_must_wait(link)) {
+        link->receiving = false; /* else each batch would hear of it */
+        link->unread = true;
+        link_wait(link);
+    } else if (link->receiving) {
+        read_now(link);
+    } else if (!link_waits(link)) {
         link_cut(link, ENDPOINT_CUT_PEER);
     }
 }
@@ -102,6 +109,13 @@ static void socket_receive(struct link *link)
     watch(link);
 }
 
+static void socket_read(struct link *link)
+{
+    link->receiving = true;
+    read_now(link);
+    watch(link);
+}
+
 static size_t socket_send(struct link *link, struct bytes next)
 {
     size_t size = send_now(link, next);
@@ -129,6 +143,7 @@ static void socket_take(struct link *link, struct message *message)
 
 const struct link_carrier link_by_socket = {.open = socket_open,
                                             .receive = socket_receive,
+                                            .read = socket_read,
                                             .send = socket_send,
                                             .close = socket_end,
                                             .free = socket_end,

@@ -21,6 +21,16 @@
 #define LINK_TURN_INPUT_BYTES ((size_t) 8192)
 #define LINK_TURN_OUTPUT_BYTES ((size_t) 4096)
 
+/* The same in one number: a whole turn's frames, bytes in or bytes out, whichever is the most of it. */
+#define LINK_TURN_COST ((size_t) 8192)
+
+/* A link that has had half a turn within so long stands behind those that have not. */
+#define LINK_SHARE_COST (LINK_TURN_COST / 2)
+#define LINK_SHARE_MS 4
+
+/* Of those that have missed a deadline, so many are cut in a batch. */
+#define LINK_CUTS_MAX 8
+
 /* A link that fell silent keeps its big buffer for so long: taking it and giving it back with every
  * burst would double the reads. */
 #define LINK_COOL_MS 250
@@ -43,6 +53,9 @@ struct link_carrier {
     bool (*open)(struct link *link);
     /* Has the buffer filled: sets `receiving`, and link_received() or a cut follows later. */
     void (*receive)(struct link *link);
+    /* Now is the turn of a link that is `unread`: reads what is there, with link_received() or a cut. NULL where
+     * bytes come by themselves. */
+    void (*read)(struct link *link);
     /* Sends; returns how many bytes are gone. 0: `sending` is set, and link_sent() or a cut follows
      * later; or the link is doomed. */
     size_t (*send)(struct link *link, struct bytes next);
@@ -68,7 +81,7 @@ struct link {
     /* The owner's alone. */
     struct list_link of_host;
     struct list_link of_dirty;
-    struct list_link of_waiting;
+    struct list_link of_waiting; /* or of the condemned */
     struct actor *actor;
     struct link_connection connection;
     nng_aio *receive_aio;
@@ -81,6 +94,7 @@ struct link {
     bool up;        /* the handler knows of it */
     bool opened;    /* has a session, as far as the handler said */
     bool paused;
+    bool unread; /* waits for its turn with the bytes still where they came */
     bool finishing;
     bool cut;
     bool ended;
@@ -91,8 +105,10 @@ struct link {
     uint64_t output_since_ns; /* when output_due was set; TIME_NEVER: no output */
     uint64_t cool_by_ns;      /* when the big buffer is taken back; TIME_NEVER: not yet */
     uint64_t look_by_ns;      /* TLS: when to see whether it is gone; TIME_NEVER: no need to */
-    size_t output_due;        /* bytes that still have to go out in time */
-    uint8_t *input;           /* `small`, or a big buffer */
+    uint64_t share_since_ns;  /* since when it has had this: */
+    size_t share_cost;
+    size_t output_due; /* bytes that still have to go out in time */
+    uint8_t *input;    /* `small`, or a big buffer */
     size_t input_bytes;
     size_t read_bytes; /* what the last receive brought */
     bool read_full;    /* it filled the whole buffer */
@@ -141,7 +157,12 @@ void link_received(struct link *link, size_t count);
 /* Hands over the frames that are there, then has more received unless the link is paused. */
 void link_read(struct link *link);
 
-/* Its next turn comes in the next batch, which comes at once. */
+/* Whether what has come has to wait for its turn: the link has had its share of late, and there are others, or
+ * the turns of this batch are over. */
+bool link_must_wait(const struct link *link);
+
+/* It has its turn when those have had theirs that wait already: in this batch, or in one of the next, which
+ * come at once. */
 void link_wait(struct link *link);
 static inline bool link_waits(const struct link *link)
 {

@@ -113,27 +113,36 @@ void link_wait(struct link *link)
     }
 }
 
-/* A turn for each; who waits again has his next one in the next batch. */
-static void link_host_turns(struct link_host *host)
+static void link_turn(struct link *link)
 {
-    struct list_link turns;
-    list_init(&turns);
-    while (list_first(&host->waiting) != NULL) {
-        struct list_link *first = list_first(&host->waiting);
-        list_remove(first);
-        list_append(&turns, first);
-    }
-    while (list_first(&turns) != NULL) {
-        struct list_link *first = list_first(&turns);
-        list_remove(first);
-        link_read(LIST_OWNER(first, struct link, of_waiting));
+    if (link->unread) {
+        link->unread = false;
+        link->host->carrier->read(link);
+    } else {
+        link_read(link);
     }
 }
 
-bool link_host_flush(struct link_host *host)
+/* Turns for those that wait, one after the other, until they have had about a whole one together: then those that
+ * ask little, and have asked meanwhile, do not wait longer than for that. Who waits again is the last. Tells whether
+ * there was one. */
+static bool link_host_turns(struct link_host *host)
 {
-    host->in_batch = true; /* What a cut makes others reply is flushed in this very loop. */
-    link_host_turns(host);
+    struct list_link *first = list_first(&host->waiting);
+    const bool any = first != NULL;
+    host->in_turns = true;
+    for (; first != NULL && host->turns_cost < LINK_TURN_COST; first = list_first(&host->waiting)) {
+        list_remove(first);
+        link_turn(LIST_OWNER(first, struct link, of_waiting));
+    }
+    host->in_turns = false;
+    host->turns_cost = 0;
+    return any;
+}
+
+/* What a cut makes others reply is sent in this very loop. */
+static void link_host_send(struct link_host *host)
+{
     for (struct list_link *first = list_first(&host->dirty); first != NULL;
          first = list_first(&host->dirty)) {
         struct link *link = LIST_OWNER(first, struct link, of_dirty);
@@ -147,6 +156,28 @@ bool link_host_flush(struct link_host *host)
             link_send(link);
         }
     }
+}
+
+static void link_host_cut(struct link_host *host)
+{
+    for (uint32_t i = 0; i < LINK_CUTS_MAX && list_first(&host->condemned) != NULL; i++) {
+        struct link *link = LIST_OWNER(list_first(&host->condemned), struct link, of_waiting);
+        link_cut(link, link->doomed);
+    }
+}
+
+/* Who was served before the turns need not wait for them. What the turns brought may be work for other sweeps, which
+ * have been already: so they make a batch. */
+bool link_host_flush(struct link_host *host)
+{
+    host->in_batch = true;
+    link_host_send(host);
+    const bool had_turns = link_host_turns(host);
+    link_host_cut(host);
+    link_host_send(host);
     host->in_batch = false;
+    if (had_turns || list_first(&host->condemned) != NULL) {
+        host->wake(host);
+    }
     return list_first(&host->waiting) != NULL;
 }

@@ -23,6 +23,7 @@
 #include <unistd.h>
 
 #define QUEUE_MAX 128
+#define ACCEPTS_MAX 4 /* in a turn, for a crowd of newcomers must not keep others waiting */
 #define HOST_BYTES ENDPOINT_URL_BYTES
 #define SOCKET_FLAGS (SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK)
 
@@ -185,7 +186,7 @@ static void on_connections(struct actor *self, struct source *source, uint32_t e
     (void) events;
     struct endpoint_stream *stream = actor_state(self);
     stream->host.in_batch = true;
-    for (uint32_t i = 0; i < ACCEPTORS; i++) {
+    for (uint32_t i = 0; i < ACCEPTS_MAX; i++) {
         int fd = accept4(stream->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
         if (fd >= 0) {
             connection_prepare(stream, fd);

@@ -2,91 +2,57 @@
 # SPDX-License-Identifier: MIT
 """A hostile crowd against one daemon, all together, while an honest owner and an honest canceller work.
 
-    tests/hostile/run.py --quick | --full | --small [--build DIR]
+    tests/hostile/run.py --quick | --full | --small [--only crowd | kinds] [--build DIR]
 
 100 peers that never read, 100 that dribble a byte a second, 1,000 that stop in the middle (half of them
 without a word, a quarter within the handshake, a quarter within a frame) and 10 that flood. Asserted: each
 bad peer is cut, and by the daemon's own account for the right reason; each takes less than 300 KiB of its
-memory; no honest request fails; and when all is over the daemon has the descriptors that it had. How long
-honest cancels take, and how long a bad peer is borne with, is printed. --small is a tenth of the crowd, with
-short patience. One JSON object a line on stdout for each figure."""
+memory; no honest request fails; and when all is over the daemon has the descriptors that it had. How long a bad
+peer is borne with is printed, and how long honest cancels take: while all is quiet, while the same crowd is at
+another daemon of this machine (what is slower then is the machine's doing), and under attack. Then comes one kind
+of hostility after the other, each with the end that it has to have: kinds.py. --small is a tenth of the crowd,
+with short patience. One JSON object a line on stdout for each figure."""
 import argparse
 import dataclasses
-import json
+import importlib.util
 import os
 import re
-import shutil
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 
-ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-PATIENCE = 4 if os.environ.get("CANCELD_SANITIZE") else 1
+import bed
+import kinds
+from bed import PATIENCE, ROOT, Daemon, Violation, eventually, require, say
+
 CROWD = {"unread": 100, "dribble": 100, "half": 1000, "flood": 10}
 KIB_A_PEER_MAX = 300
-DAEMON_FLAGS = ["--ephemeral", "--recovery", "0", "--log-level", "error", "--limit-connections", "4096",
+DAEMON_FLAGS = ["--recovery", "0", "--log-level", "error", "--limit-connections", "4096",
                 "--limit-connections-unopened", "4096"]  # all are let in: the harder case
-BIG_FLAGS = ["--limit-stall-ms", "9000"]  # to be over within ten seconds, as is the goal
-SMALL_FLAGS = ["--limit-handshake-ms", "1000", "--limit-stall-ms", "2000"]
 # What the daemon says that it cut a kind for, and how many of each kind there are.
 REASONS = {"wire_cut_HANDSHAKE": ("silent", "half-handshake"), "wire_cut_STALLED_INPUT": ("dribble", "half-frame"),
            "wire_cut_STALLED_OUTPUT": ("unread",)}
 
 
-class Violation(Exception):
-    """Something that was promised does not hold."""
+@dataclasses.dataclass
+class Size:
+    """How big a run is. The daemon's own patience is five and nine seconds, so that the bad are cut within ten."""
+    share: int           # of the crowd: one of so many
+    handshake_ms: int
+    stall_ms: int
+    quiet_seconds: int
+    seconds: int         # of the crowd, at least
+    kinds: int           # of what kinds.py tries: one of so many
+
+    def flags(self):
+        return [*DAEMON_FLAGS, "--limit-handshake-ms", str(self.handshake_ms), "--limit-stall-ms", str(self.stall_ms)]
 
 
-def require(holds, sentence):
-    if not holds:
-        raise Violation(sentence)
-
-
-def eventually(condition, seconds, sentence):
-    deadline = time.monotonic() + seconds * PATIENCE
-    while not condition():
-        require(time.monotonic() < deadline, sentence)
-        time.sleep(0.01)
+SIZES = {"small": Size(10, 1000, 2000, 1, 3, 20), "quick": Size(1, 3000, 4500, 4, 6, 4), "full": Size(1, 5000, 9000, 10, 60, 1)}
 
 
 # ---- those who take part ---------------------------------------------------------------------------
-
-
-class Daemon:
-    def __init__(self, build, transport, flags):
-        self.build, self.directory = build, tempfile.mkdtemp(prefix="canceld-hostile-")
-        listen = f"ipc://{self.directory}/s" if transport == "ipc" else "tcp://127.0.0.1:0"
-        self.process = subprocess.Popen([os.path.join(build, "bin", "canceld"), "--listen", listen, *DAEMON_FLAGS, *flags],
-                                        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
-        ready = self.process.stdout.readline().split()
-        require(len(ready) == 2 and ready[0] == "ready", "the daemon does not start")
-        self.url = ready[1]
-
-    def stats(self):
-        told = subprocess.run([os.path.join(self.build, "bin", "cancelctl"), "--server", self.url, "--json", "stats"],
-                              capture_output=True, text=True, check=False)
-        require(told.returncode == 0, f"the daemon does not say how it is: {told.stderr}")
-        return {name: int(value) for name, value in re.findall(r'"(\w+)": ?(-?\d+)', told.stdout)}
-
-    def rss(self):
-        with open(f"/proc/{self.process.pid}/statm", encoding="ascii") as file:
-            return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
-
-    def descriptors(self):
-        return len(os.listdir(f"/proc/{self.process.pid}/fd"))
-
-    def close(self):
-        self.process.terminate()
-        try:
-            require(self.process.wait(10 * PATIENCE) == 0, "the daemon did not end well")
-        finally:
-            if self.process.poll() is None:
-                self.process.kill()
-                self.process.wait()
-            self.process.stdout.close()
-            shutil.rmtree(self.directory, ignore_errors=True)
 
 
 class Honest:
@@ -130,10 +96,43 @@ class Watch(threading.Thread):
 # ---- the run ---------------------------------------------------------------------------------------
 
 
+def step_back(beside):
+    """In the crowd's process before it becomes the crowd: elsewhere it would take nothing of this machine."""
+    if beside == "idle":
+        os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
+    elif beside == "batch":
+        os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
+    elif beside == "nice":
+        os.nice(19)
+
+
+def crowd(options, url, seconds, counts):
+    """The crowd's own account, once it is over."""
+    words = [str(counts[kind]) for kind in ("unread", "dribble", "half", "flood")]
+    done = subprocess.run([os.path.join(options.build, "tests", "hostile_crowd"), url, str(seconds), *words],
+                          capture_output=True, text=True, timeout=(seconds + 120) * PATIENCE, check=False,
+                          preexec_fn=lambda: step_back(options.beside))
+    require(done.returncode == 0, f"the crowd could not come: {done.stderr}")
+    cut = {kind: tuple(map(int, values)) for kind, *values in
+           re.findall(r"^(\S+) (\d+) cut (\d+) longest (\d+)$", done.stdout, re.MULTILINE)}
+    return cut, int(re.search(r"^flood-bytes (\d+)$", done.stdout, re.MULTILINE).group(1))
+
+
+def work(build, url, meanwhile):
+    """What honest ones say of their cancels, and what the other says, after both were at work."""
+    honest = Honest(build, url)
+    try:
+        other = meanwhile()
+        return honest.stop()["cancels"], other
+    finally:
+        honest.close()
+
+
 @dataclasses.dataclass
 class Attack:
     transport: str
     quiet: dict
+    control: dict        # the crowd was there, and at another daemon
     honest: dict
     cut: dict            # kind -> (count, cut, longest in ms)
     flood_bytes: int
@@ -142,48 +141,34 @@ class Attack:
     bad: int
 
 
-def crowd(build, url, seconds, counts):
-    """The crowd's own account, once it is over."""
-    words = [str(counts[kind]) for kind in ("unread", "dribble", "half", "flood")]
-    done = subprocess.run([os.path.join(build, "tests", "hostile_crowd"), url, str(seconds), *words],
-                          capture_output=True, text=True, timeout=(seconds + 120) * PATIENCE, check=False)
-    require(done.returncode == 0, f"the crowd could not come: {done.stderr}")
-    cut = {kind: tuple(map(int, values)) for kind, *values in
-           re.findall(r"^(\S+) (\d+) cut (\d+) longest (\d+)$", done.stdout, re.MULTILINE)}
-    return cut, int(re.search(r"^flood-bytes (\d+)$", done.stdout, re.MULTILINE).group(1))
-
-
-def say(text):
-    print(text, file=sys.stderr, flush=True)
-
-
-def work_quietly(build, url, seconds):
-    honest = Honest(build, url)
+def control(options, transport, counts, size, url):
+    """What the machine itself does to honest ones: the same crowd, at a daemon of its own."""
+    other = Daemon(options.build, transport, size.flags())
     try:
-        time.sleep(seconds)
-        return honest.stop()
+        return work(options.build, url, lambda: crowd(options, other.url, size.seconds, counts))[0]
     finally:
-        honest.close()
+        other.close()
 
 
-def attack(options, transport, counts, seconds):
-    daemon = Daemon(options.build, transport, SMALL_FLAGS if options.small else BIG_FLAGS)
+def attack(options, transport, counts, size):
+    daemon = Daemon(options.build, transport, size.flags())
     try:
-        say(f"{transport}: quiet for {options.quiet_seconds} s")
-        quiet = work_quietly(options.build, daemon.url, options.quiet_seconds)
+        say(f"{transport}: quiet for {size.quiet_seconds} s")
+        quiet, _ = work(options.build, daemon.url, lambda: time.sleep(size.quiet_seconds))
+        say(f"{transport}: {sum(counts.values())} hostile peers at another daemon, for {size.seconds} s at least")
+        controlled = control(options, transport, counts, size, daemon.url)
         before, rss, descriptors = daemon.stats(), daemon.rss(), daemon.descriptors()
-        say(f"{transport}: {sum(counts.values())} hostile peers, for {seconds} s at least")
-        honest, watch = Honest(options.build, daemon.url), Watch(daemon)
+        say(f"{transport}: {sum(counts.values())} hostile peers, for {size.seconds} s at least")
+        watch = Watch(daemon)
         try:
-            cut, flood_bytes = crowd(options.build, daemon.url, seconds, counts)
-            answered = honest.stop()
+            honest, (cut, flood_bytes) = work(options.build, daemon.url,
+                                              lambda: crowd(options, daemon.url, size.seconds, counts))
         finally:
             most = watch.stop()
-            honest.close()
         eventually(lambda: daemon.descriptors() <= descriptors, 10, "descriptors are left behind")
         after = daemon.stats()
         bad = sum(counts.values()) - counts["flood"]
-        return Attack(transport, quiet["cancels"], answered["cancels"], cut, flood_bytes,
+        return Attack(transport, quiet, controlled, honest, cut, flood_bytes,
                       {name: after[name] - before.get(name, 0) for name in after}, (most - rss) / 1024 / bad, bad)
     finally:
         daemon.close()
@@ -203,46 +188,66 @@ def check(of):
 
 
 def row(of, figure, value, goal=None, sense=None, **more):
-    told = {"part": "hostile crowd", "figure": f"{of.transport}: {figure}", "value": value}
-    if goal is not None:
-        told.update(goal=goal, sense=sense)
-    print(json.dumps({**told, **more}), flush=True)
+    bed.row("hostile crowd", f"{of.transport}: {figure}", value, goal, sense, **more)
 
 
-def rows(of, small):
+def times(honest, other):
+    return round(honest["p99"] / max(1, other["p99"]), 2)
+
+
+def rows(of, options, size):
     longest = max(longest for kind, (_count, _cut, longest) in of.cut.items() if kind != "flood")
     row(of, "hostile peers, together", sum(count for count, _cut, _longest in of.cut.values()))
     row(of, "bad peers cut", sum(of.stats[reason] for reason in REASONS), of.bad, "==", note="as the daemon says")
-    row(of, "the longest that one was borne with", round(longest / 1000, 2), 10, "<=", unit="s", note="stall_ms " + (SMALL_FLAGS if small else BIG_FLAGS)[-1])
+    row(of, "the longest that one was borne with", round(longest / 1000, 2), 10, "<=", unit="s", note=f"stall_ms {size.stall_ms}")
     row(of, "memory a bad peer", round(of.kib_a_peer, 1), KIB_A_PEER_MAX, "<=", unit="KiB")
-    row(of, "honest cancels, quiet, p99", round(of.quiet["p99"] / 1000, 3), unit="ms")
-    row(of, "honest cancels, attacked", of.honest["count"])
-    row(of, "honest cancels, attacked, p99", round(of.honest["p99"] / 1000, 3), 5, "<", unit="ms")
-    row(of, "honest cancels, attacked over quiet, p99", round(of.honest["p99"] / max(1, of.quiet["p99"]), 2), 2, "<=", unit="times")
-    row(of, "honest cancels, attacked, worst", round(of.honest["worst"] / 1000, 3), unit="ms")
+    for name, figures in (("quiet", of.quiet), ("the crowd at another daemon", of.control), ("attacked", of.honest)):
+        goal = (5, "<") if figures is of.honest else ()
+        row(of, f"honest cancels, {name}", figures["count"])
+        row(of, f"honest cancels, {name}, p50", round(figures["p50"] / 1000, 3), unit="ms")
+        row(of, f"honest cancels, {name}, p99", round(figures["p99"] / 1000, 3), *goal, unit="ms")
+        row(of, f"honest cancels, {name}, worst", round(figures["worst"] / 1000, 3), unit="ms")
+    row(of, "honest cancels, attacked over quiet, p99", times(of.honest, of.quiet), 2, "<=", unit="times",
+        note=f"{os.cpu_count()} processors for all; the crowd runs there as {options.beside}")
+    row(of, "honest cancels, attacked over the crowd at another daemon, p99", times(of.honest, of.control), unit="times",
+        note="what the daemon lets through; the other ratio has the machine's share too")
     row(of, "answers to who floods", of.flood_bytes >> 20, unit="MiB")
 
 
 def arguments():
     parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
-    parser.add_argument("--quick", action="store_true", help="once over ipc and once over tcp")
-    parser.add_argument("--full", action="store_true", help="the same, and the flood goes on for a minute")
-    parser.add_argument("--small", action="store_true", help="a tenth of the crowd, cut after two seconds")
+    parser.add_argument("--quick", action="store_const", dest="size", const="quick", help="once over ipc and once over tcp (default)")
+    parser.add_argument("--full", action="store_const", dest="size", const="full", help="the same, and the flood goes on for a minute")
+    parser.add_argument("--small", action="store_const", dest="size", const="small", help="a tenth of the crowd, cut after two seconds")
+    parser.add_argument("--only", choices=("crowd", "kinds"), help="one of the two alone")
+    parser.add_argument("--beside", choices=("idle", "nice", "batch", "equal"), default="nice",
+                        help="how the crowd shares the processors with those that it attacks (default: %(default)s)")
     parser.add_argument("--seed", type=int, help="taken, and not needed: nothing here is left to chance")
     parser.add_argument("--build", metavar="DIR", default=os.path.join(ROOT, "build", "release"))
-    options = parser.parse_args()
-    options.quiet_seconds = 1 if options.small else 5
-    return options
+    parser.set_defaults(size="quick")
+    return parser.parse_args()
+
+
+def use_python_of_the_system():
+    """The first python3 on the PATH may know nothing of protobuf, which Debian's has."""
+    system = "/usr/bin/python3"
+    if importlib.util.find_spec("google") is None and os.path.realpath(sys.executable) != os.path.realpath(system) and os.path.exists(system):
+        os.execv(system, [system, *sys.argv])
 
 
 def main():
+    use_python_of_the_system()
     options = arguments()
-    counts = {kind: count // 10 for kind, count in CROWD.items()} if options.small else CROWD
+    size = SIZES[options.size]
+    counts = {kind: count // size.share for kind, count in CROWD.items()}
     try:
         for transport in ("ipc", "tcp"):
-            of = attack(options, transport, counts, 3 if options.small else 60 if options.full else 12)
-            rows(of, options.small)
-            check(of)
+            if options.only != "kinds":
+                of = attack(options, transport, counts, size)
+                rows(of, options, size)
+                check(of)
+            if options.only != "crowd":
+                kinds.run(options.build, transport, size.kinds)
     except Violation as violation:
         say(f"VIOLATED: {violation}\nagain: tests/hostile/run.py {' '.join(sys.argv[1:])}")
         return 1

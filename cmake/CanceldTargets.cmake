@@ -1,17 +1,33 @@
 # SPDX-License-Identifier: MIT
 # The flags of first-party code, and the two functions by which layers and tests are made.
 
+# Where it was built, and when, is in nothing that is installed: the same source gives the same bytes
+# (tests/reproducible). Debug builds keep their paths, for debuggers.
+add_library(canceld_paths INTERFACE)
+foreach(what IN ITEMS debug macro)
+    target_compile_options(canceld_paths INTERFACE
+        $<$<CONFIG:Release,RelWithDebInfo,MinSizeRel>:-f${what}-prefix-map=${CMAKE_SOURCE_DIR}=/canceld>
+        $<$<CONFIG:Release,RelWithDebInfo,MinSizeRel>:-f${what}-prefix-map=${CMAKE_BINARY_DIR}=/canceld/build>)
+endforeach()
+set(CMAKE_BUILD_RPATH_USE_ORIGIN ON)
+
 add_library(canceld_flags INTERFACE)
+target_link_libraries(canceld_flags INTERFACE canceld_paths)
 target_compile_definitions(canceld_flags INTERFACE _POSIX_C_SOURCE=200809L _DEFAULT_SOURCE)
 target_compile_options(canceld_flags INTERFACE
     -Wall -Wextra -Wpedantic -Wshadow -Wstrict-prototypes -Wmissing-prototypes
     -Wold-style-definition -Wvla -Wwrite-strings -Wpointer-arith -Wundef -Wconversion
-    -Wformat=2 -Wcast-qual -Wno-missing-field-initializers -fno-common -fno-omit-frame-pointer
+    -Wformat=2 -Wcast-qual -Wdate-time -Wno-missing-field-initializers -fno-common -fno-omit-frame-pointer
     $<$<BOOL:${CANCELD_WERROR}>:-Werror>)
 if(CANCELD_SANITIZE)
     target_compile_options(canceld_flags INTERFACE -fsanitize=${CANCELD_SANITIZE}
         -fno-sanitize-recover=all)
     target_link_options(canceld_flags INTERFACE -fsanitize=${CANCELD_SANITIZE})
+endif()
+
+# As valgrind is: tests then do as under a sanitizer, and without what valgrind does not do (limits of a process).
+if(CANCELD_TEST_SLOWLY)
+    target_compile_definitions(canceld_flags INTERFACE TEST_SANITIZED=1 TEST_PATIENCE=20 TEST_LIMITS=0)
 endif()
 
 # canceld_layer(NAME SOURCES... HEADERS... LINKS...): one static library of the runtime. Sources and
@@ -22,6 +38,8 @@ function(canceld_layer name)
     target_sources(${name} PUBLIC FILE_SET HEADERS BASE_DIRS ${CMAKE_SOURCE_DIR}/runtime
         FILES ${ARG_HEADERS})
     set_target_properties(${name} PROPERTIES VERIFY_INTERFACE_HEADER_SETS ON)
+    # They go into programs that are loaded anywhere; hidden, that costs nothing.
+    set_target_properties(${name} PROPERTIES POSITION_INDEPENDENT_CODE ON C_VISIBILITY_PRESET hidden)
     target_link_libraries(${name} PUBLIC ${ARG_LINKS} PRIVATE canceld_flags ${ARG_PRIVATE_LINKS})
 endfunction()
 

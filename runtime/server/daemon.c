@@ -5,6 +5,7 @@
 #include "server/descriptors.h"
 #include "server/epoch.h"
 #include "server/rights_load.h"
+#include "server/sandbox.h"
 #include "server/signals.h"
 #include "server/socket_file.h"
 #include "server/tls_files.h"
@@ -331,6 +332,7 @@ static bool service_make(struct daemon *daemon, struct refusal *refusal)
         return false;
     }
     status = service_new(daemon->loop, &config, &daemon->service);
+    explicit_bzero(&config.secret_key, sizeof config.secret_key);
     daemon->rights = status == STATUS_OK ? NULL : daemon->rights;
     return status == STATUS_OK ||
            refuse(refusal, REFUSAL_MEMORY,
@@ -399,6 +401,17 @@ static bool loop_start(struct daemon *daemon, struct refusal *refusal)
                   status_text(status));
 }
 
+/* ---- the sandbox ---- */
+
+/* A loop's thread takes it over from the one that starts it; NNG's, which are there, get it too. */
+static bool sandbox_close(struct daemon *daemon, struct refusal *refusal)
+{
+    if (daemon->options->config != NULL) {
+        sandbox_prepare();
+    }
+    return sandbox_enter(daemon->options->seccomp, refusal);
+}
+
 /* ---- start and stop ---- */
 
 static void ready_line_write(struct daemon *daemon)
@@ -417,7 +430,7 @@ static void ready_line_write(struct daemon *daemon)
 static bool (*const steps[])(struct daemon *daemon, struct refusal *refusal) = {
     rights_read,   connections_fit, files_claim,  journal_probe, epoch_start,
     recovery_find, loop_make,       journal_make, service_make,  journal_recover,
-    service_open,  journal_run,     loop_start,
+    service_open,  sandbox_close,   journal_run,  loop_start,
 };
 
 /* Takes a daemon that stands at any step. */
@@ -458,8 +471,9 @@ bool daemon_start(const struct options *options, struct log *log, struct daemon 
     }
     files_made(daemon);
     ready_line_write(daemon);
-    log_write(log, LOG_LEVEL_INFO, "serving in epoch %" PRIu64 "%s", daemon->epoch.number,
-              options->ephemeral ? ", which is ephemeral" : "");
+    log_write(log, LOG_LEVEL_INFO, "serving in epoch %" PRIu64 "%s; seccomp is %s",
+              daemon->epoch.number, options->ephemeral ? ", which is ephemeral" : "",
+              sandbox_mode_text(options->seccomp));
     *daemon_out = daemon;
     return true;
 }

@@ -4,10 +4,10 @@
  * Start: the rules and tokens are read; the descriptors are counted; the socket files are claimed, so
  * that a second daemon on the same path is refused before it touches anything; the epoch is raised and
  * durable; the journal is opened; the registry and its endpoints are made, and the registry takes what
- * an earlier run left unsettled; the journal's thread and the owner's run. Whatever refuses, all before
- * it is given back. Stop: the service answers and flushes, the owner's loop ends, the journal keeps what
- * is left, the socket files go, and with them the locks, so that the next daemon finds the path free the
- * moment it can have it.
+ * an earlier run left unsettled; the sandbox closes (sandbox.h); the journal's thread and the owner's
+ * run. Whatever refuses, all before it is given back. Stop: the service answers and flushes, the owner's
+ * loop ends, the journal keeps what is left, the socket files go, and with them the locks, so that the
+ * next daemon finds the path free the moment it can have it.
  *
  * All of it on the main thread; the epoch is handed to the owner thread while that runs. */
 #ifndef CANCELD_SERVER_DAEMON_H

@@ -3,6 +3,7 @@
  * place that decides how the process ends. Two flags have it do something else than serve. */
 #include "server/daemon.h"
 #include "server/descriptors.h"
+#include "server/guard.h"
 #include "server/notify.h"
 #include "server/options.h"
 #include "server/reload.h"
@@ -154,6 +155,10 @@ int main(int argc, char **argv)
         .argc = argc, .argv = argv, .environment = &environment, .running = &options};
     int code;
 
+    if (!guard_raise()) {
+        (void) fputs("canceld: the kernel does not guard the memory of a process\n", stderr);
+        return EXIT_CANNOT_START;
+    }
     if (!descriptors_fill_standard()) {
         (void) fputs("canceld: /dev/null cannot be opened\n", stderr); /* if there is one */
         return EXIT_CANNOT_START;
@@ -161,6 +166,7 @@ int main(int argc, char **argv)
     signals_block(false);
     switch (options_parse(argc, argv, &environment, &options, &refusal)) {
     case OPTIONS_RUN:
+        guard_settle(options.dumpable);
         code = options_obey(&again);
         options_fini(&options);
         return code;

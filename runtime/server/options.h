@@ -10,6 +10,7 @@
 #include "server/environment.h"
 #include "server/log.h"
 #include "server/refusal.h"
+#include "server/sandbox.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -49,6 +50,8 @@ struct options {
     uint64_t history_age_ms;
     uint64_t history_bytes;
     struct options_tls tls;
+    enum sandbox_mode seccomp;
+    bool dumpable;            /* core files and debuggers may have the memory */
     const char *tokens;       /* the file of keyed hashes; NULL: there is none */
     const char *tokens_key;   /* NULL: beside it, with ".key" behind its name */
     const char *config;       /* the configuration file; NULL: there is none */

@@ -265,6 +265,21 @@ static bool log_format_take(const struct setting *setting, struct draft *draft,
            said_refuse(said, draft->refusal, REFUSAL_OPTION, "a format is text or json");
 }
 
+static bool seccomp_take(const struct setting *setting, struct draft *draft,
+                         const struct said *said)
+{
+    (void) setting;
+    return sandbox_mode_parse(said->value, &draft->options->seccomp) ||
+           said_refuse(said, draft->refusal, REFUSAL_OPTION, "it is kill, log or off");
+}
+
+static bool seccomp_differs(const struct setting *setting, const struct options *a,
+                            const struct options *b)
+{
+    (void) setting;
+    return a->seccomp != b->seccomp;
+}
+
 static bool log_format_differs(const struct setting *setting, const struct options *a,
                                const struct options *b)
 {
@@ -337,6 +352,13 @@ const struct setting settings[] = {
     {"make-token", "NAME",
      "Make a token for NAME, print it once, add its hash to the file of --tokens, and end",
      TEXT(SETTING_COMMAND, make_token)},
+    {"seccomp", "MODE",
+     "What becomes of a system call that the daemon never makes by itself: kill (default), the end of "
+     "the process; log, it is made and the kernel's audit log tells of it; off, it is made",
+     OWN(SETTING_TEXT, seccomp)},
+    {"dumpable", NULL,
+     "Let core files and debuggers have the daemon's memory, with the tokens, keys and reasons in it",
+     SWITCH(SETTING_START, dumpable)},
     {"log-level", "LEVEL", "error, warn, info (default) or debug",
      SETTING_TEXT, SETTING_RELOAD, log_level_take, log_level_differs, 0, 0, 0},
     {"log-format", "FORMAT", "text (default) or json, one object a line; to standard error",
@@ -380,6 +402,7 @@ void draft_init(struct draft *draft, const struct environment *environment,
         .limits = limits_default(),
         .log_level = LOG_LEVEL_INFO,
         .log_format = LOG_FORMAT_TEXT,
+        .seccomp = SANDBOX_KILL,
         .recovery_ms = RECOVERY_MS_DEFAULT,
         .history_age_ms = HISTORY_AGE_MS_DEFAULT,
         .history_bytes = HISTORY_BYTES_DEFAULT,

@@ -47,7 +47,7 @@ class Lint(unittest.TestCase):
     def look(self, script, path, text):
         with tempfile.TemporaryDirectory() as root:
             full = os.path.join(root, path)
-            os.makedirs(os.path.dirname(full))
+            os.makedirs(os.path.dirname(full), exist_ok=True)
             with open(full, "w") as file:
                 file.write(text)
             done = subprocess.run([sys.executable, f"{HERE}/{script}.py", root, "cc"],
@@ -74,6 +74,16 @@ class Lint(unittest.TestCase):
 
     def test_a_tree_without_figures_is_left_out(self):
         self.assertEqual(self.look("figures", "docs/x", "x\n")[0], 77)
+
+    def test_a_threat_without_its_test_is_found(self):
+        table = "| actor | shown by |\n|---|---|\n| x | %s |\n"
+        for cited, word in (("`tests/no.py`", "no tests/no.py"), ("nothing", "no test is named for x"),
+                            ("`SECURITY.md`", "no test is named for x")):
+            status, said = self.look("security", "SECURITY.md", table % cited)
+            self.assertEqual(status, 1, said)
+            self.assertIn(word, said)
+        self.assertEqual(self.look("security", "SECURITY.md", "nobody\n")[0], 1)
+        self.assertEqual(self.look("security", "docs/x", "x\n")[0], 77)
 
     def test_what_is_good_passes(self):
         for script, path, text in GOOD:

@@ -71,24 +71,45 @@ enum exit_code call_answered(const struct arguments *arguments, const struct can
     return exit_code_of_result(result, wish);
 }
 
+/* Forgets the token. */
+static enum exit_code call_connect(struct call *call, struct connection *connection)
+{
+    enum canceld_status status = canceld_connect(&connection->options, 0, &call->client);
+    enum exit_code code;
+
+    connection_fini(connection);
+    if (status == CANCELD_OK) {
+        return EXIT_CODE_DONE;
+    }
+    code = call_failed(call->arguments, status, NULL);
+    /* What else a session is refused for: whoever asks may not open one. */
+    return status == CANCELD_REFUSED && !connection->options.sessionless ? EXIT_CODE_DENIED : code;
+}
+
 enum exit_code call_open(struct call *call, const struct arguments *arguments, bool needs_session)
 {
     struct connection connection;
     enum exit_code code = connection_init(&connection, arguments, needs_session);
-    enum canceld_status status;
+
+    *call = (struct call){.arguments = arguments};
+    return code == EXIT_CODE_DONE ? call_connect(call, &connection) : code;
+}
+
+enum exit_code call_open_told(struct call *call, const struct arguments *arguments,
+                              void (*on_event)(struct canceld_client *client,
+                                               enum canceld_event event, void *arg),
+                              void *arg)
+{
+    struct connection connection;
+    enum exit_code code = connection_init(&connection, arguments, false);
 
     *call = (struct call){.arguments = arguments};
     if (code != EXIT_CODE_DONE) {
         return code;
     }
-    status = canceld_connect(&connection.options, 0, &call->client);
-    connection_fini(&connection);
-    if (status == CANCELD_OK) {
-        return EXIT_CODE_DONE;
-    }
-    code = call_failed(arguments, status, NULL);
-    /* What else a session is refused for: whoever asks may not open one. */
-    return status == CANCELD_REFUSED && !connection.options.sessionless ? EXIT_CODE_DENIED : code;
+    connection.options.on_event = on_event;
+    connection.options.on_event_arg = arg;
+    return call_connect(call, &connection);
 }
 
 void call_close(struct call *call)

@@ -37,6 +37,12 @@ struct pages {
 
 /* Connects. Else it has said why, and gives the exit code. */
 enum exit_code call_open(struct call *call, const struct arguments *arguments, bool needs_session);
+
+/* The same, told of the connection's ends and beginnings: on another thread, until call_close() has returned. */
+enum exit_code call_open_told(struct call *call, const struct arguments *arguments,
+                              void (*on_event)(struct canceld_client *client,
+                                               enum canceld_event event, void *arg),
+                              void *arg);
 void call_close(struct call *call);
 
 /* A call without an answer: says so and gives the exit code. `result` may hold an error. */

@@ -106,7 +106,8 @@ void canceld_lane_flush(struct canceld_lane *lane)
     struct cell *cell = &lane->cells[first & lane->mask];
     lane->flushed = lane->submitted;
     /* This one store gives the whole batch. Its order against the look at the owner's sleep: owner.c. */
-    if (local->shared_barrier) {
+    /* Relaxed: whoever learns late that it is false is seen by the owner's next look, see owner.c. */
+    if (atomic_load_explicit(&local->shared_barrier, memory_order_relaxed)) {
         atomic_store_explicit(&cell->turn, turn_of(lane, first), memory_order_release);
         atomic_signal_fence(memory_order_seq_cst);
     } else {

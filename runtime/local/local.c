@@ -158,7 +158,7 @@ static bool start_threads(struct canceld_local *local, enum canceld_local_callba
     if (local->inline_mode) {
         return true;
     }
-    local->shared_barrier = register_barrier(local);
+    atomic_init(&local->shared_barrier, register_barrier(local));
     if (callbacks == CANCELD_LOCAL_CALLBACKS_POLLED ? !callbacks_open(&local->callbacks)
                                                     : !callbacks_start(local)) {
         return false;

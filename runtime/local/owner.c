@@ -6,7 +6,9 @@
  * side's write comes before its look, one of the two sees the other, and no request is slept through.
  * That order costs a barrier on one side. With membarrier(2) the owner pays for both: before it sleeps it
  * makes every running thread pass one, so that clients write and look without. Where the system has no
- * such call (local->shared_barrier is false) both sides use sequentially consistent operations.
+ * such call (local->shared_barrier is false) both sides use sequentially consistent operations. A program may
+ * also take the call away later, with a seccomp filter: then the owner clears shared_barrier, and from there on
+ * it never sleeps for longer than LOCAL_UNSURE_MS at a time, for a client that has not seen that yet.
  *
  * Whoever waits for the owner (a lane's client, the thread of the callbacks) has a word `asleep` the other
  * way round: it swaps 1 in, looks once more, and sleeps. The owner looks at the word after it gave
@@ -175,11 +177,12 @@ static bool spin(struct canceld_local *local)
     return false;
 }
 
-static void all_threads_pass_a_barrier(const struct canceld_local *local)
+static void all_threads_pass_a_barrier(struct canceld_local *local)
 {
-    if (local->shared_barrier) {
-        long failed = syscall(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0);
-        ASSERT(!failed); /* It was registered. */
+    if (atomic_load_explicit(&local->shared_barrier, memory_order_relaxed) &&
+        syscall(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0) != 0) {
+        atomic_store_explicit(&local->shared_barrier, false, memory_order_seq_cst);
+        local->barrier_refused = true;
     }
 }
 
@@ -195,22 +198,24 @@ static void wake_all(struct canceld_local *local)
 
 static uint64_t sleep_ns(const struct canceld_local *local)
 {
+    const uint64_t longest_ns = local->barrier_refused ? LOCAL_UNSURE_MS * NS_PER_MS : TIME_NEVER;
     const uint64_t next_ms = registry_next_ms(local->registry);
     if (next_ms == TIME_NEVER) {
-        return TIME_NEVER;
+        return longest_ns;
     }
     const uint64_t next_ns = next_ms * NS_PER_MS;
-    return next_ns > local->now_ns ? next_ns - local->now_ns : 0;
+    const uint64_t span_ns = next_ns > local->now_ns ? next_ns - local->now_ns : 0;
+    return span_ns < longest_ns ? span_ns : longest_ns;
 }
 
 /* `closed`: the mailbox is, and cannot be slept on. */
 static void sleep_once(struct canceld_local *local, bool closed)
 {
     look_at_clock(local);
-    const uint64_t timeout_ns = sleep_ns(local);
     const uint64_t before_ns = local->now_ns;
     atomic_store_explicit(&local->awake, 0, memory_order_seq_cst);
     all_threads_pass_a_barrier(local);
+    const uint64_t timeout_ns = sleep_ns(local);
     wake_all(local);
     const bool idle = closed ? atomic_load_explicit(&local->callbacks.done, memory_order_seq_cst) ==
                                    local->callbacks.told

@@ -34,8 +34,9 @@ struct canceld_local {
     bool spin_auto;
     bool inline_mode;
     bool leave_live;
-    bool shared_barrier; /* the owner can make all threads pass a barrier: see owner.c */
-    uint64_t session;    /* of direct ops */
+    /* The owner can make all threads pass a barrier: see owner.c. Once false it stays so. */
+    _Atomic(bool) shared_barrier;
+    uint64_t session; /* of direct ops */
     struct region lanes_region;
     struct region asks_region;
     pthread_t thread;
@@ -61,6 +62,7 @@ struct canceld_local {
     struct ask *waits;    /* asks that wait for callbacks */
     uint64_t requests;    /* numbers of frames of the session */
     bool more;            /* the registry has more to do now */
+    bool barrier_refused; /* after the start: see owner.c */
     struct ask *stop_ask; /* the cancel of everything, at the stop */
     struct local_figures figures;
 };

@@ -302,6 +302,14 @@ class CommandLine(CliCase):
             (told,) = call("--server", url, "--json", "ping").objects()
             self.assertEqual((told["status"], told["server"]), ("UNAVAILABLE", url))
 
+    def test_an_address_that_no_socket_can_have_is_a_usage_error(self):
+        url = f"ipc:///{'p' * 108}"
+        said = call("--server", url, "ping")
+        self.assertEqual((said.code, said.out), (2, ""), said)
+        self.assertIn(url, said.err)
+        (told,) = call("--server", url, "--json", "ping").objects()
+        self.assertEqual(told["status"], "INVALID")
+
     def test_what_cannot_be_printed_is_no_success(self):
         self.daemon()
         with open("/dev/full", "wb") as full:

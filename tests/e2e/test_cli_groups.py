@@ -167,6 +167,20 @@ class Drains(CliHelpers):
         self.assertEqual(self.one("--namespace", "n", "get", "b")["cause"]["code"], "SHUTDOWN")
         self.assertEqual(self.one("undrain", "--daemon")["daemon"], True)
 
+    def test_a_drain_of_the_daemon_shows_what_is_left_of_all_namespaces(self):
+        owner, other = self.session(), self.session(namespace=b"n")
+        gens = owner.store(b"a"), other.store(b"b")
+        going = self.begin("drain", "--daemon", "--deadline", "60s", json_lines=False)
+        for one in (owner, other):
+            one.acknowledge(one.notices(wait_ms=10000))
+        eventually(lambda: "DRAINING left=2 " in going.said().err, what="the progress")
+        owner.op(delete(b"a", gens[0]))
+        eventually(lambda: "DRAINING left=1 " in going.said().err, what="less of it")
+        other.op(delete(b"b", gens[1]))
+        said = going.end()
+        self.assertEqual(said.code, 0, said)
+        self.assertRegex(said.out, r"\ADRAINED ")
+
     def test_an_interrupted_drain_stays_in_force(self):
         self.one("store", "slow", "--ttl", "60s")
         going = self.begin("drain")
@@ -201,6 +215,15 @@ class Trail(CliCase):
                          r'\A20\d\d-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z CANCEL a gen=\d+ cause=USER '
                          r'reason="no more" actor=me peer=uid:\d+ delivered_after=\S+ '
                          r'ended_after=\S+ outcome=CANCELLED by_owner\n\Z')
+
+    def test_history_names_the_session_whose_operations_were_cancelled(self):
+        self.daemon(ephemeral=False)
+        owner = self.session()
+        owner.store(b"a")
+        self.one("cancel", "--session", str(owner.number), "--reason", "gone")
+        (bulk,) = eventually(lambda: [row for row in self.ctl("history") if row["kind"] == "BULK"])
+        self.assertEqual((bulk["session"], bulk["cause"]["text"]), (str(owner.number), "gone"))
+        self.assertRegex(self.human("history"), rf" BULK session={owner.number} ")
 
     def test_history_goes_on_page_by_page(self):
         self.daemon(ephemeral=False)

@@ -345,6 +345,16 @@ class DaemonAway(CliCase):
                             url=url)
         self.assertEqual(said.code, 143, said)
 
+    def test_an_address_that_is_none_starts_nothing_whatever_is_asked_without_a_daemon(self):
+        directory = self.daemon().directory
+        for arguments, url in ((["--tls-ca", "/dev/null"], "tls+tcp://localhost:1"),
+                               ([], f"ipc://{directory}/{'p' * 108}")):
+            with self.subTest(url=url):
+                said = self.run_all("--key", "k", "--no-daemon=run", *arguments, "--", "echo", "ran",
+                                    url=url)
+                self.assertEqual((said.code, said.out), (125, ""), said)
+                self.assertEqual(said.events()[-1]["event"], "NOT_STARTED")
+
     def test_a_restarted_daemon_has_the_command_again_and_a_cancel_reaches_it(self):
         daemon = self.daemon(ephemeral=False)
         process = self.run_begin("--key", "k", "--label", "red", "--", "sleep", "60")

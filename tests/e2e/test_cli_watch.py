@@ -101,7 +101,22 @@ class WatchAndRestart(CliCase):
         daemon.kill()
         said = going.end(seconds=30)
         self.assertEqual(said.code, 0, said)
-        self.assertLessEqual(len(said.events()), 1, said)
+        (event,) = said.events()
+        self.assertEqual((event["event"], event["server"]), ("DEGRADED", self.url()), said)
+
+    def test_the_daemon_away_is_said_at_once_and_so_is_its_return(self):
+        daemon = self.daemon(ephemeral=False)
+        going, human = self.begin("watch"), self.begin("watch", json_lines=False)
+        going.await_objects(1)
+        eventually(lambda: human.lines(), what="the other watch")
+        daemon.kill()
+        eventually(lambda: "DEGRADED" in going.said().err and "does not answer" in human.said().err,
+                   what="both to say that it is away")
+        daemon.start()
+        eventually(lambda: "RESUMED" in going.said().err and "answers again" in human.said().err,
+                   seconds=20, what="both to say that it is back")
+        self.assertEqual([event["event"] for event in going.said().events()], ["DEGRADED", "RESUMED"])
+        self.assertEqual(human.said().err.count(self.url()), 2)
 
 
 if __name__ == "__main__":

@@ -105,6 +105,10 @@ static void each_status_has_its_number(void)
     CHECK_EQ(exit_code_of_status(CANCELD_FULL), 6);
     CHECK_EQ(exit_code_of_status(CANCELD_REFUSED), 1);
     CHECK_EQ(exit_code_of_status(CANCELD_UNKNOWN), 1);
+    CHECK_EQ(exit_code_of_status(CANCELD_CLOSED), 1);
+    CHECK_EQ(exit_code_of_status(CANCELD_FORKED), 1);
+    CHECK_EQ(exit_code_of_status(CANCELD_NO_MEMORY), 1);
+    CHECK_EQ(exit_code_of_status(CANCELD_SYSTEM), 1);
     CHECK_EQ(exit_code_of_status((enum canceld_status) 99), 1);
 }
 

@@ -285,6 +285,51 @@ static void keys_change_the_model(void)
     CHECK_EQ(model.interval_ms, 1000);
 }
 
+static void keys_have_neighbours(void)
+{
+    model_begin();
+    CHECK_EQ(top_model_key(&model, 'Q'), TOP_WISH_QUIT);
+    CHECK_EQ(top_model_key(&model, 'P'), TOP_WISH_NOTHING);
+    CHECK_EQ(top_model_key(&model, ' '), TOP_WISH_SAMPLE);
+    model.interval_ms = 1000;
+    CHECK_EQ(top_model_key(&model, '='), TOP_WISH_NOTHING);
+    CHECK_EQ(model.interval_ms, 2000);
+    CHECK_EQ(top_model_key(&model, '_'), TOP_WISH_NOTHING);
+    CHECK_EQ(model.interval_ms, 1000);
+    CHECK_EQ(top_model_key(&model, 'N'), TOP_WISH_NOTHING);
+    CHECK(model.is_prompting);
+    /* No namespace has them: keys of the terminal, bytes above ASCII, and nothing at all. */
+    CHECK_EQ(top_model_key(&model, 0), TOP_WISH_NOTHING);
+    CHECK_EQ(top_model_key(&model, 0xc3), TOP_WISH_NOTHING);
+    CHECK_EQ(top_model_key(&model, '/'), TOP_WISH_NOTHING);
+    CHECK_STR_EQ(model.prompt, "");
+}
+
+/* Cut where a character ends, so that the terminal is given none that is half. */
+static void long_keys_are_cut_between_characters(void)
+{
+    char key[400];
+    struct canceld_operation_info info = {.state = CANCELD_STATE_LIVE};
+    struct canceld_result found = {
+        .answer = CANCELD_ANSWER_PAGE, .operations = &info, .operations_count = 1};
+
+    for (size_t at = 0; at < 2; at++) {
+        model_begin();
+        memset(key, 'a', sizeof key);
+        for (size_t i = at; i + 1 < sizeof key; i += 2) {
+            memcpy(key + i, "\xc3\xbc", 2);
+        }
+        info.key = (struct canceld_bytes){(const uint8_t *) key, sizeof key - at};
+        top_list_take(&model.oldest, &found);
+        CHECK_EQ(model.oldest.rows_count, 1);
+        const char *shown = model.oldest.rows[0].key;
+        const size_t size = strlen(shown);
+        CHECK_LT(size, TOP_TEXT_BYTES);
+        CHECK_GE(size, TOP_TEXT_BYTES - 2);
+        CHECK_EQ((unsigned char) shown[size - 1], 0xbc);
+    }
+}
+
 static void keys_type(const char *keys)
 {
     for (; *keys != '\0'; keys++) {
@@ -405,6 +450,8 @@ static const struct test_case cases[] = {
     {"rates are differences", rates_are_differences},
     {"what is wrong is shown", what_is_wrong_is_shown},
     {"keys change the model", keys_change_the_model},
+    {"each key has a neighbour that does the same", keys_have_neighbours},
+    {"a long key is cut between two characters", long_keys_are_cut_between_characters},
     {"a namespace is typed", a_namespace_is_typed},
     {"no size is too small or too large", no_size_is_too_small_or_too_large},
     {"text is cut and never harms", text_is_cut_and_never_harms},

@@ -171,6 +171,7 @@ static void adopter(int out, const struct kept *kept)
         adopted(client, kept, CANCELD_ON_OWNER_LOSS_KEEP, &result);
 
     CHECK_EQ(result.state, CANCELD_STATE_LIVE);
+    canceld_result_clear(&result);
     CHECK(!canceld_operation_should_stop(operation));
     CHECK_EQ(write(out, kept, sizeof *kept), sizeof *kept);
     stop_wait(operation);

@@ -386,6 +386,59 @@ static void refused(void)
     rig_free(rig);
 }
 
+/* An answer to the open that no daemon gives. */
+struct half_opened {
+    Canceld__V1__Answer answer;
+    bool has_opened;
+    uint64_t session;
+    size_t secret_size;
+    size_t results_count;
+};
+
+static void half_opened(const struct half_opened *half)
+{
+    struct rig *rig = rig_new(false, false);
+    struct rig_frame open;
+    Canceld__V1__Opened opened = CANCELD__V1__OPENED__INIT;
+    Canceld__V1__Result result = rig_result();
+    Canceld__V1__Result *results[] = {&result, &result};
+    uint8_t secret[32] = {1};
+
+    rig_link_up(rig);
+    open = rig_take(rig, OP(OPEN));
+    opened.session = half->session;
+    opened.secret = (ProtobufCBinaryData){.len = half->secret_size, .data = secret};
+    opened.epoch = RIG_EPOCH;
+    result.answer = half->answer;
+    result.opened = half->has_opened ? &opened : NULL;
+    rig_answer(rig, &open, results, half->results_count);
+    CHECK(rig->engine.refused);
+    CHECK(engine_wants_cut(&rig->engine));
+    CHECK_EQ(rig->engine.session, 0);
+    CHECK_EQ(rig->engine.connections_count, 0);
+    rig_link_down(rig);
+    rig_ready(rig, RIG_SESSION, RIG_EPOCH, false); /* the next one may be whole */
+    CHECK_EQ(rig->engine.session, RIG_SESSION);
+    rig_free(rig);
+}
+
+static void half_open_sessions(void)
+{
+    static const struct half_opened halves[] = {
+        {CANCELD__V1__ANSWER__ANSWER_OPENED, false, 0, 0, 1},
+        {CANCELD__V1__ANSWER__ANSWER_OPENED, true, 0, 16, 1},
+        {CANCELD__V1__ANSWER__ANSWER_OPENED, true, 7, 15, 1},
+        {CANCELD__V1__ANSWER__ANSWER_OPENED, true, 7, 32, 1},
+        {CANCELD__V1__ANSWER__ANSWER_OPENED, true, 7, 0, 1},
+        {CANCELD__V1__ANSWER__ANSWER_OPENED, true, 7, 16, 0},
+        {CANCELD__V1__ANSWER__ANSWER_PONG, true, 7, 16, 1},
+        {CANCELD__V1__ANSWER__ANSWER_SESSION_LOST, false, 0, 0, 1}, /* of none */
+    };
+
+    for (size_t i = 0; i < sizeof halves / sizeof halves[0]; i++)
+        half_opened(&halves[i]);
+}
+
 static const struct test_case cases[] = {
     {"a session resumed within the grace tells nobody anything", resumed},
     {"degraded longer than the grace, each operation is told LOST_POSSIBLE once", lost_possible},
@@ -399,6 +452,7 @@ static const struct test_case cases[] = {
     {"many operations are asked for a few at a time", many_operations_are_asked_for},
     {"a finish that nobody waits for any more is sent all the same", deletes_outlive_their_calls},
     {"a session that is refused is reported", refused},
+    {"a session that is not whole is none", half_open_sessions},
 };
 
 TEST_MAIN(cases)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The kill loop: kill_loop CANCELD URL DIRECTORY KILLS SEED
+/* The kill loop: kill_loop CANCELD URL DIRECTORY KILLS SEED [PROXY]
  *
  * Starts the daemon with a journal, four owners and four cancellers as processes of their own, and kills
  * the daemon by SIGKILL, KILLS times, at random instants under their load; at least 100 cancels were
@@ -14,8 +14,11 @@
  * Each has to be 0. It also prints how long it took from a kill until its owners had everything back, by
  * stages: the daemon is down, another serves, an owner has resumed. And it prints in how many kills a cancel was
  * under way and not yet delivered, or not yet answered: below 30 % and 10 % of at least 50 kills they were
- * too tame to show anything, and the run fails. */
+ * too tame to show anything, and the run fails.
+ *
+ * With a PROXY, owners and cancellers reach the daemon through it: see tests/chaos/proxy.h. */
 #include "kill_loop.h"
+#include "chaos/proxy_run.h"
 #include "killed_daemon.h"
 #include "testing.h"
 
@@ -32,6 +35,7 @@
 #include <unistd.h>
 
 #define ANSWERS_BETWEEN 100
+#define KEYS 4096           /* of an owner */
 #define SHARES_KILLS_MIN 50 /* the shares of fewer kills, as under a sanitizer, are chance */
 #define START_MS 30000
 
@@ -195,7 +199,7 @@ static void kill_often(struct shared *shared, struct killed_daemon *daemon, cons
         tally->killed_ms[i] = test_now_ms();
         killed_daemon_kill(daemon);
         tally->down_ms[i] = test_now_ms();
-        killed_daemon_start(daemon, shared->url);
+        killed_daemon_start(daemon, shared->daemon_url);
         tally->served_ms[i] = test_now_ms();
         if ((i + 1) % 100 == 0) {
             (void) printf("%" PRIu64 " of %" PRIu64 " kills, %" PRIu64 " cancels answered\n", i + 1,
@@ -214,33 +218,6 @@ static int compare_gens(const void *a, const void *b)
     const uint64_t left = *(const uint64_t *) a;
     const uint64_t right = *(const uint64_t *) b;
     return left < right ? -1 : left > right;
-}
-
-static uint64_t count_reused(const struct shared *shared)
-{
-    uint64_t count = 0;
-    for (unsigned i = 0; i < OWNERS; i++) {
-        count += shared->owners[i].stored;
-    }
-    uint64_t *gens = calloc(count + 1, sizeof *gens);
-    if (gens == NULL) {
-        fail("no memory", count);
-    }
-    uint64_t used = 0;
-    for (unsigned i = 0; i < OWNERS; i++) {
-        for (uint64_t at = 0; at < shared->owners[i].stored; at++) {
-            if (shared->owners[i].records[at].gen != 0) {
-                gens[used++] = shared->owners[i].records[at].gen;
-            }
-        }
-    }
-    qsort(gens, used, sizeof *gens, compare_gens);
-    uint64_t reused = 0;
-    for (uint64_t i = 1; i < used; i++) {
-        reused += gens[i] == gens[i - 1];
-    }
-    free(gens);
-    return reused;
 }
 
 struct account {
@@ -276,8 +253,8 @@ static void add_record(struct account *account, const struct record *record)
         (void) fprintf(stderr, "kill_loop: gen %" PRIu64 ": answer %u, told %u, finish %u\n",
                        record->gen, record->answer, record->told, record->finish);
     }
-    account->wrong += record->answer == SEEN_OTHER || record->finish == FINISH_OTHER ||
-                      record->finish == FINISH_NONE;
+    account->wrong += record->answer == SEEN_OTHER || record->answer == SEEN_LOST ||
+                      (record->finish != FINISH_PLAIN && record->finish != FINISH_CANCELLED);
 }
 
 static void print_spans(const char *what, uint64_t *spans_ms, uint64_t count)
@@ -311,7 +288,7 @@ static int compare_accounts(const struct shared *shared, struct tally *tally)
             add_record(&account, &shared->owners[i].records[at]);
         }
     }
-    const uint64_t reused = count_reused(shared);
+    const uint64_t reused = kill_loop_count_reused(shared);
     const uint64_t kills = tally->kills;
     (void) printf("kills %" PRIu64 ", operations %" PRIu64 ", answered cancels %" PRIu64
                   " (too late %" PRIu64 ", still recovering %" PRIu64 ", unknown %" PRIu64 ")\n",
@@ -334,10 +311,38 @@ static int compare_accounts(const struct shared *shared, struct tally *tally)
                : EXIT_FAILURE;
 }
 
+/* The daemon, what stands before it, and the others. */
+static void start_all(struct shared *shared, struct killed_daemon *daemon,
+                      struct chaos_proxy_run *proxy, pid_t pids[OWNERS + CANCELLERS])
+{
+    killed_daemon_start(daemon, shared->daemon_url);
+    memcpy(shared->url, shared->daemon_url, sizeof shared->url);
+    if (proxy->program != NULL) {
+        chaos_proxy_start(proxy, shared->daemon_url, shared->url, shared->seed);
+    }
+    for (unsigned i = 0; i < OWNERS; i++) {
+        pids[i] = start_worker(shared, true, i);
+    }
+    for (unsigned i = 0; i < CANCELLERS; i++) {
+        pids[OWNERS + i] = start_worker(shared, false, i);
+    }
+}
+
+static void await_all(struct shared *shared, const pid_t pids[OWNERS + CANCELLERS])
+{
+    atomic_store(&shared->stop, true);
+    for (size_t i = 0; i < OWNERS + CANCELLERS; i++) {
+        int status;
+        if (waitpid(pids[i], &status, 0) != pids[i] || status != 0) {
+            fail("an owner or a canceller failed", (uint64_t) i);
+        }
+    }
+}
+
 int main(int argc, char **argv)
 {
-    if (argc != 6) {
-        (void) fprintf(stderr, "usage: kill_loop CANCELD URL DIRECTORY KILLS SEED\n");
+    if (argc != 6 && argc != 7) {
+        (void) fprintf(stderr, "usage: kill_loop CANCELD URL DIRECTORY KILLS SEED [PROXY]\n");
         return 2;
     }
     struct shared *shared = mmap(NULL, sizeof *shared, PROT_READ | PROT_WRITE,
@@ -356,30 +361,21 @@ int main(int argc, char **argv)
     if (shared == MAP_FAILED || tally.kills == 0) {
         fail("no memory, or no kills", sizeof *shared);
     }
-    (void) snprintf(shared->url, sizeof shared->url, "%s", argv[2]);
+    (void) snprintf(shared->daemon_url, sizeof shared->daemon_url, "%s", argv[2]);
     shared->seed = strtoull(argv[5], NULL, 10);
+    shared->keys_count = KEYS;
     (void) printf("seed: CANCELD_TEST_SEED=%" PRIu64 "\n", shared->seed);
     (void) fflush(stdout); /* before any fork, lest a child print it again */
     pid_t pids[OWNERS + CANCELLERS];
-    killed_daemon_start(&daemon, shared->url);
-    for (unsigned i = 0; i < OWNERS; i++) {
-        pids[i] = start_worker(shared, true, i);
-    }
-    for (unsigned i = 0; i < CANCELLERS; i++) {
-        pids[OWNERS + i] = start_worker(shared, false, i);
-    }
+    struct chaos_proxy_run proxy = {.whose = "kill_loop", .program = argc == 7 ? argv[6] : NULL};
+    start_all(shared, &daemon, &proxy, pids);
     kill_often(shared, &daemon, pids, &tally);
-    atomic_store(&shared->stop, true);
-    for (size_t i = 0; i < OWNERS + CANCELLERS; i++) {
-        int status;
-        if (waitpid(pids[i], &status, 0) != pids[i] || status != 0) {
-            fail("an owner or a canceller failed", (uint64_t) i);
-        }
-    }
+    await_all(shared, pids);
+    const bool was_used = proxy.program == NULL || chaos_proxy_stop(&proxy);
     killed_daemon_kill(&daemon);
     const int status = compare_accounts(shared, &tally);
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         free(*rows[i]);
     }
-    return status;
+    return was_used ? status : EXIT_FAILURE;
 }

@@ -25,10 +25,18 @@ enum answer_seen {
     SEEN_TOO_LATE,   /* FINISHED, STALE_GEN, NOT_FOUND: it had ended */
     SEEN_UNKNOWN,    /* no answer: nobody can say */
     SEEN_RECOVERING, /* not yet known when its time was over: it had probably ended */
+    SEEN_LOST,       /* OWNER_LOST */
     SEEN_OTHER,      /* anything else is wrong */
 };
 
-enum finish_seen { FINISH_NONE, FINISH_PLAIN, FINISH_CANCELLED, FINISH_OTHER };
+enum finish_seen {
+    FINISH_NONE,
+    FINISH_PLAIN,
+    FINISH_CANCELLED,
+    FINISH_LOST,           /* it had ended as OWNER_LOST */
+    FINISH_LOST_CANCELLED, /* and a cancel had been recorded before */
+    FINISH_OTHER,
+};
 
 struct record {
     _Atomic(uint64_t) gen;      /* the owner's */
@@ -37,6 +45,7 @@ struct record {
     _Atomic(uint8_t) told;      /* the owner's callback was called for its cancel, so often */
     _Atomic(uint8_t) delivered; /* and has returned */
     uint8_t lost;               /* the owner was told that it is lost */
+    _Atomic(uint8_t) finishing; /* the owner has begun to finish it */
     _Atomic(uint8_t) finish;    /* enum finish_seen, the owner's */
 };
 
@@ -55,8 +64,12 @@ struct canceller {
 
 struct shared {
     _Atomic(bool) stop;
-    char url[URL_BYTES]; /* as the daemon says it; the same after each restart */
+    char url[URL_BYTES];        /* where owners and cancellers connect */
+    char daemon_url[URL_BYTES]; /* as the daemon says it; the same after each restart */
     uint64_t seed;
+    uint64_t keys_count;        /* of an owner, used again and again */
+    uint32_t heartbeat_ms;      /* 0: the library's default */
+    char cancel_url[URL_BYTES]; /* where cancellers connect, if not where owners do */
     struct owner owners[OWNERS];
     struct canceller cancellers[CANCELLERS];
 };
@@ -64,5 +77,13 @@ struct shared {
 /* Each is a process's whole life, with a client of its own; returns its exit status. */
 int kill_loop_own(struct shared *shared, unsigned number);
 int kill_loop_cancel(struct shared *shared, unsigned number);
+
+/* The name of a record's key. */
+#define KILL_LOOP_KEY_BYTES 48
+void kill_loop_key(char text[KILL_LOOP_KEY_BYTES], const struct shared *shared, unsigned owner,
+                   uint64_t at);
+
+/* How many generations were given out more than once. */
+uint64_t kill_loop_count_reused(const struct shared *shared);
 
 #endif

@@ -14,7 +14,6 @@
 
 #define SLOTS 24       /* operations that an owner has at a time */
 #define WINDOW 12      /* cancels that a canceller has on their way */
-#define KEYS 4096      /* of an owner, used again and again */
 #define CALL_MS 60000  /* far above any restart: a call that ends by it is a failure */
 #define CANCEL_MS 2000 /* but for a cancel: while owners come back again and again, so long */
 #define CALLBACK_MS 3  /* an owner's callback takes up to so long: it has something to stop */
@@ -25,10 +24,10 @@ __attribute__((noreturn)) static void fail(const char *what, enum canceld_status
     exit(EXIT_FAILURE);
 }
 
-static struct canceld_bytes key_of(char text[32], unsigned owner, uint64_t at)
+void kill_loop_key(char text[KILL_LOOP_KEY_BYTES], const struct shared *shared, unsigned owner,
+                   uint64_t at)
 {
-    (void) snprintf(text, 32, "%u-%" PRIu64, owner, at % KEYS);
-    return canceld_string(text);
+    (void) snprintf(text, KILL_LOOP_KEY_BYTES, "%u-%" PRIu64, owner, at % shared->keys_count);
 }
 
 /* ---- an owner ---- */
@@ -85,8 +84,9 @@ static void store(struct slot *slot)
         fail("the records are used up", CANCELD_FULL);
     }
     struct record *record = &working.owner->records[at];
-    char key[32];
-    const struct canceld_store_request request = {.key = key_of(key, working.number, at),
+    char key[KILL_LOOP_KEY_BYTES];
+    kill_loop_key(key, working.shared, working.number, at);
+    const struct canceld_store_request request = {.key = canceld_string(key),
                                                   .policy = CANCELD_POLICY_JOIN,
                                                   .on_notice = on_notice,
                                                   .on_notice_arg = record};
@@ -111,6 +111,7 @@ static void store(struct slot *slot)
 static void finish(struct slot *slot, enum canceld_outcome outcome)
 {
     struct canceld_result result;
+    atomic_store(&slot->record->finishing, 1);
     const enum canceld_status status =
         canceld_operation_finish(slot->operation, outcome, CALL_MS, &result);
     if (status != CANCELD_OK) {
@@ -119,6 +120,9 @@ static void finish(struct slot *slot, enum canceld_outcome outcome)
     enum finish_seen seen = FINISH_OTHER;
     if (result.answer == CANCELD_ANSWER_DELETED) {
         seen = result.cancelled ? FINISH_CANCELLED : FINISH_PLAIN;
+    } else if (result.answer == CANCELD_ANSWER_ENDED &&
+               result.outcome == CANCELD_OUTCOME_OWNER_LOST) {
+        seen = result.cause.code != 0 ? FINISH_LOST_CANCELLED : FINISH_LOST;
     } else {
         (void) fprintf(stderr, "kill_loop: finish of %" PRIu64 " answered %s %s\n",
                        atomic_load(&slot->record->gen), canceld_answer_name(result.answer),
@@ -160,8 +164,10 @@ int kill_loop_own(struct shared *shared, unsigned number)
                                .number = number,
                                .random = shared->seed + number,
                                .callbacks_random = shared->seed + 100 + number};
-    const struct canceld_options options = {
-        .url = shared->url, .await_daemon = true, .on_event = on_event};
+    const struct canceld_options options = {.url = shared->url,
+                                            .heartbeat_ms = shared->heartbeat_ms,
+                                            .await_daemon = true,
+                                            .on_event = on_event};
     const enum canceld_status status = canceld_connect(&options, CALL_MS, &working.client);
     if (status != CANCELD_OK) {
         fail("connect", status);
@@ -203,6 +209,8 @@ static enum answer_seen seen_of(enum canceld_status status, const struct canceld
     case CANCELD_ANSWER_STALE_GEN:
     case CANCELD_ANSWER_NOT_FOUND:
         return SEEN_TOO_LATE;
+    case CANCELD_ANSWER_OWNER_LOST:
+        return SEEN_LOST;
     default:
         return SEEN_OTHER;
     }
@@ -240,10 +248,10 @@ static void cancel_one(struct canceld_client *client, uint64_t *random)
         atomic_exchange(&record->claimed, 1) != 0) {
         return;
     }
-    char key[32];
-    const struct canceld_request request = {
-        .op = CANCELD_OP_CANCEL,
-        .of.cancel = {.key = key_of(key, number, stored - 1 - back), .gen = gen}};
+    char key[KILL_LOOP_KEY_BYTES];
+    kill_loop_key(key, cancelling.shared, number, stored - 1 - back);
+    const struct canceld_request request = {.op = CANCELD_OP_CANCEL,
+                                            .of.cancel = {.key = canceld_string(key), .gen = gen}};
     atomic_fetch_add(&cancelling.canceller->sent, 1);
     const enum canceld_status status = canceld_submit(client, &request, CANCEL_MS, on_done, record);
     if (status != CANCELD_OK) {
@@ -258,7 +266,10 @@ int kill_loop_cancel(struct shared *shared, unsigned number)
     struct canceld_client *client;
     /* Half of them are Stop handlers without a session. */
     const struct canceld_options options = {
-        .url = shared->url, .await_daemon = true, .sessionless = number % 2 == 1};
+        .url = shared->cancel_url[0] != '\0' ? shared->cancel_url : shared->url,
+        .heartbeat_ms = shared->heartbeat_ms,
+        .await_daemon = true,
+        .sessionless = number % 2 == 1};
     const enum canceld_status status = canceld_connect(&options, CALL_MS, &client);
     if (status != CANCELD_OK) {
         fail("connect", status);

@@ -31,7 +31,9 @@ struct worker {
 };
 
 struct shared {
-    char url[URL_BYTES];
+    char url[URL_BYTES]; /* where the processes connect */
+    char daemon_url
+        [URL_BYTES]; /* where the daemon listens: the same, but for a chaos proxy in between */
     uint64_t seed;
     _Atomic(bool) stop;
     _Atomic(uint32_t) keys_count;

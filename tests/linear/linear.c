@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* Linearizability of real histories: linear CANCELD DIRECTORY CALLS KILLS SEED
+/* Linearizability of real histories: linear CANCELD DIRECTORY CALLS KILLS SEED [PROXY ipc|tcp]
  *
  * Sixteen processes, users of the client library, store, finish, cancel and read on shared keys against a
  * real daemon with a journal, which is killed by SIGKILL KILLS times meanwhile and started again. When
- * they have made so many CALLS, what each saw is checked key by key: see checker.h. */
+ * they have made so many CALLS, what each saw is checked key by key: see checker.h. With a PROXY, they
+ * reach the daemon through it (see tests/chaos/proxy.h), so their links fail all the time. */
+#include "chaos/proxy_run.h"
 #include "e2e/killed_daemon.h"
 #include "history.h"
 #include "testing.h"
@@ -21,7 +23,8 @@
 #include <unistd.h>
 
 #define START_MS 30000
-#define RECOVERY "1000" /* ms; reads of what may yet come back wait so long */
+#define RECOVERY "1000"       /* ms; reads of what may yet come back wait so long */
+#define RECOVERY_CHAOS "4000" /* who comes back through a proxy takes longer */
 #define PROGRESS_MS 5000
 #define PRINTED_MAX 10
 #define CALLS_BETWEEN_KILLS_MIN 200
@@ -88,7 +91,7 @@ static void kill_often(struct shared *shared, struct killed_daemon *daemon, uint
             kills[kills_count].begin_ns = history_now_ns();
             killed_daemon_kill(daemon);
             kills[kills_count++].end_ns = history_now_ns();
-            killed_daemon_start(daemon, shared->url);
+            killed_daemon_start(daemon, shared->daemon_url);
             next = (kills_count + 1) * calls / (wanted + 1);
         }
         stuck_ms = made != last ? test_now_ms() : stuck_ms;
@@ -294,36 +297,24 @@ static bool report(const struct shared *shared, const struct result *result, uin
            result->set_aside * 100 <= result->checked;
 }
 
-int main(int argc, char **argv)
+static pid_t pids[WORKERS];
+
+/* The daemon, what stands before it, and the processes. */
+static void start_all(struct shared *shared, struct killed_daemon *daemon,
+                      struct chaos_proxy_run *proxy)
 {
-    if (argc != 6) {
-        (void) fprintf(stderr, "usage: linear CANCELD DIRECTORY CALLS KILLS SEED\n");
-        return 2;
+    killed_daemon_start(daemon, shared->daemon_url);
+    memcpy(shared->url, shared->daemon_url, sizeof shared->url);
+    if (proxy->program != NULL) {
+        chaos_proxy_start(proxy, shared->daemon_url, shared->url, shared->seed);
     }
-    struct shared *shared = mmap(NULL, sizeof *shared, PROT_READ | PROT_WRITE,
-                                 MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    const uint64_t calls = strtoull(argv[3], NULL, 10);
-    const uint64_t wanted = strtoull(argv[4], NULL, 10);
-    char state[URL_BYTES];
-    if (shared == MAP_FAILED || wanted > KILLS_MAX || calls < WORKERS * CALLS_BETWEEN_KILLS_MIN) {
-        fail("no memory, too many kills, or too few calls", calls);
-    }
-    (void) snprintf(shared->url, sizeof shared->url, "ipc://%s/s", argv[2]);
-    (void) snprintf(state, sizeof state, "%s/state", argv[2]);
-    shared->seed = strtoull(argv[5], NULL, 10);
-    for (unsigned i = 0; i < GROUPS * SLOTS; i++) {
-        shared->slots[i / SLOTS][i % SLOTS] = i + 1;
-    }
-    shared->keys_count = GROUPS * SLOTS + 1;
-    struct killed_daemon daemon = {
-        .whose = "linear", .program = argv[1], .state_directory = state, .recovery_ms = RECOVERY};
-    pid_t pids[WORKERS];
-    const uint64_t begin_ms = test_now_ms();
-    killed_daemon_start(&daemon, shared->url);
     for (unsigned i = 0; i < WORKERS; i++) {
         pids[i] = start_worker(shared, i);
     }
-    kill_often(shared, &daemon, calls, wanted);
+}
+
+static void await_all(struct shared *shared)
+{
     atomic_store(&shared->stop, true);
     for (unsigned i = 0; i < WORKERS; i++) {
         int status;
@@ -331,9 +322,56 @@ int main(int argc, char **argv)
             fail("a process failed", i);
         }
     }
+}
+
+static struct shared *share(const char *directory, bool is_tcp, uint64_t seed)
+{
+    struct shared *shared = mmap(NULL, sizeof *shared, PROT_READ | PROT_WRITE,
+                                 MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (shared == MAP_FAILED) {
+        fail("no memory", sizeof *shared);
+    }
+    (void) snprintf(shared->daemon_url, sizeof shared->daemon_url,
+                    is_tcp ? "tcp://127.0.0.1:0" : "ipc://%s/s", directory);
+    shared->seed = seed;
+    for (unsigned i = 0; i < GROUPS * SLOTS; i++) {
+        shared->slots[i / SLOTS][i % SLOTS] = i + 1;
+    }
+    shared->keys_count = GROUPS * SLOTS + 1;
+    return shared;
+}
+
+int main(int argc, char **argv)
+{
+    if (argc != 6 && argc != 8) {
+        (void) fprintf(stderr,
+                       "usage: linear CANCELD DIRECTORY CALLS KILLS SEED [PROXY ipc|tcp]\n");
+        return 2;
+    }
+    const uint64_t calls = strtoull(argv[3], NULL, 10);
+    const uint64_t wanted = strtoull(argv[4], NULL, 10);
+    const bool has_proxy = argc == 8;
+    char state[URL_BYTES];
+    if (wanted > KILLS_MAX || calls < WORKERS * CALLS_BETWEEN_KILLS_MIN) {
+        fail("too many kills, or too few calls", calls);
+    }
+    (void) snprintf(state, sizeof state, "%s/state", argv[2]);
+    struct shared *shared =
+        share(argv[2], has_proxy && strcmp(argv[7], "tcp") == 0, strtoull(argv[5], NULL, 10));
+    struct killed_daemon daemon = {.whose = "linear",
+                                   .program = argv[1],
+                                   .state_directory = state,
+                                   .recovery_ms = has_proxy ? RECOVERY_CHAOS : RECOVERY};
+    struct chaos_proxy_run proxy = {.whose = "linear", .program = has_proxy ? argv[6] : NULL};
+    const uint64_t begin_ms = test_now_ms();
+    start_all(shared, &daemon, &proxy);
+    kill_often(shared, &daemon, calls, wanted);
+    await_all(shared);
+    const bool was_used = !has_proxy || chaos_proxy_stop(&proxy);
     killed_daemon_kill(&daemon);
     const uint64_t made_ms = test_now_ms();
     const struct result result = check_all(shared);
-    return report(shared, &result, made_ms - begin_ms, test_now_ms() - made_ms) ? EXIT_SUCCESS
-                                                                                : EXIT_FAILURE;
+    return report(shared, &result, made_ms - begin_ms, test_now_ms() - made_ms) && was_used
+               ? EXIT_SUCCESS
+               : EXIT_FAILURE;
 }

@@ -36,8 +36,8 @@ static const char *const sql_of[FILE_STATEMENTS] = {
                        "WHERE kind = 2 AND open = 1 AND epoch = ?1 AND bulk = ?2",
     [FILE_FIND_ARM] = "SELECT id, open, seal, requested FROM entry INDEXED BY arm_open "
                       "WHERE kind = 3 AND open = 1 AND space = ?1 AND key = ?2",
-    [FILE_OPEN_CANCELS] = "SELECT " ROW_COLUMNS " FROM entry INDEXED BY cancel_open "
-                          "WHERE kind = 1 AND open > 0 AND open = 1 ORDER BY gen",
+    [FILE_OPEN_CANCELS] = "SELECT " ROW_COLUMNS " FROM entry INDEXED BY cancel_unsettled "
+                          "WHERE kind = 1 AND open = 1 ORDER BY gen",
     [FILE_OPEN_BULKS] = "SELECT " ROW_COLUMNS " FROM entry INDEXED BY bulk_open "
                         "WHERE kind = 2 AND open = 1 ORDER BY epoch, bulk",
     [FILE_BULK_LEFT] = "SELECT " ROW_COLUMNS " FROM entry INDEXED BY bulk_open "
@@ -100,6 +100,10 @@ enum status file_failed(const struct journal_file *file, const char *doing,
 {
     const int code = sqlite3_errcode(file->sqlite);
     const int saved = sqlite3_system_errno(file->sqlite);
+    /* SQLite takes a disk that cannot be read for one that holds something else. */
+    if (code == SQLITE_CORRUPT && file_proof_has_failed(file)) {
+        return file_refuse(error, STATUS_SYSTEM, "cannot %s %s: the disk fails", doing, file->path);
+    }
     if (code == SQLITE_CORRUPT || code == SQLITE_NOTADB) {
         return file_damaged(file, sqlite3_errmsg(file->sqlite), error);
     }
@@ -454,20 +458,32 @@ static bool keep_all(struct journal_file *file, const struct batch *batch)
 
 static bool keep_transaction(struct journal_file *file, const struct batch *batch)
 {
+    if (file->is_damaged) {
+        file->error_code = SQLITE_CORRUPT;
+        return false;
+    }
     if (!file_begin(file)) {
+        file_rollback(file);
         return false;
     }
     file->next.numbers[FILE_SEQUENCE]++;
     file->next.numbers[FILE_AGE_MS] = journal_file_age_ms(file);
-    return keep_all(file, batch) && file_commit(file);
+    if (!keep_all(file, batch) || !file_commit(file)) {
+        file_rollback(file);
+        return false;
+    }
+    return true;
 }
 
 bool journal_file_keep(struct journal_file *file, const struct batch *batch)
 {
     const uint64_t first_id = file->state.numbers[FILE_NEXT_ID];
     ASSERT(file->mark.fd >= 0); /* it was loaded */
-    if (!keep_transaction(file, batch)) {
-        file_rollback(file);
+    bool is_kept = keep_transaction(file, batch);
+    if (!is_kept && file_proof_again(file)) {
+        is_kept = keep_transaction(file, batch);
+    }
+    if (!is_kept) {
         file->figures.failures++;
         file->figures.error = (uint64_t) file->error_code;
         return false;

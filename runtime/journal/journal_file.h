@@ -5,8 +5,9 @@
  * main until the journal's own runs, that one from then on, main again after its end.
  *
  * What is kept is one transaction for each batch. Reading what an earlier run left trusts nothing:
- * the file's format, its structure, its mark and the seal of every row that is used are looked at,
- * and what does not fit is a refusal with a sentence, which leaves every file as it was.
+ * the file's format, its mark, the proof of each page and the seal of each row that is used are looked
+ * at, and what does not fit is a refusal with a sentence, which leaves every file as it was. A start reads
+ * what is unsettled and little else; journal_file_check() looks at the rest meanwhile.
  *
  * Ages are counted in the time for which a journal was open, over all runs, and never by the wall
  * clock: a clock that is set ten years ahead must not wipe out what was kept. So nothing is removed
@@ -70,6 +71,11 @@ MUST_CHECK bool journal_file_keep(struct journal_file *file, const struct batch 
 /* What can wait until those who ask have been told: copies SQLite's log into the file when it has
  * grown, and takes one step of the retention. Returns whether the retention has more to do. */
 bool journal_file_tidy(struct journal_file *file);
+
+/* Looks at some pages of the file that may never have been read, and says after how many ms to call it again.
+ * Where one is damaged, and the whole file is not sound, nothing is kept any more. */
+uint64_t journal_file_check(struct journal_file *file);
+bool journal_file_is_damaged(const struct journal_file *file);
 
 /* A page of the history. */
 struct history_page {

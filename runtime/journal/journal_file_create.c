@@ -32,6 +32,8 @@ static const struct {
      "CREATE INDEX cancel_lost ON entry(settled_age_ms) WHERE kind = 1 AND open = 2"},
     {"cancel_open", 1,
      "CREATE UNIQUE INDEX cancel_open ON entry(gen, space, key) WHERE kind = 1 AND open > 0"},
+    {"cancel_unsettled", 3,
+     "CREATE INDEX cancel_unsettled ON entry(gen) WHERE kind = 1 AND open = 1"},
     {"entry", 1,
      "CREATE TABLE entry(id INTEGER PRIMARY KEY, kind INTEGER NOT NULL, "
      "epoch INTEGER NOT NULL, at_unix_ms INTEGER NOT NULL, age_ms INTEGER NOT NULL, "
@@ -103,8 +105,9 @@ static bool make_whole(sqlite3 *sqlite)
         snprintf(sql, sizeof sql, "PRAGMA application_id = %d; PRAGMA user_version = %d",
                  JOURNAL_FILE_APPLICATION, JOURNAL_FILE_FORMAT);
     ASSERT(size > 0 && (size_t) size < sizeof sql);
-    return run(sqlite, "PRAGMA page_size = 4096; PRAGMA auto_vacuum = INCREMENTAL;"
-                       "PRAGMA synchronous = FULL; BEGIN") &&
+    return file_proof_ask(sqlite) &&
+           run(sqlite, "PRAGMA locking_mode = EXCLUSIVE; PRAGMA page_size = 4096;"
+                       "PRAGMA auto_vacuum = INCREMENTAL; PRAGMA synchronous = FULL; BEGIN") &&
            make_tables(sqlite) && make_state(sqlite) && run(sqlite, sql) &&
            run(sqlite, "COMMIT; PRAGMA journal_mode = WAL");
 }
@@ -139,8 +142,7 @@ enum status file_create(const struct journal_file *file, char error[JOURNAL_ERRO
     if (!make_room(file)) {
         return file_refuse(error, STATUS_SYSTEM, "cannot make %s: %s", path, strerror(errno));
     }
-    const int code =
-        sqlite3_open_v2(path, &sqlite, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL);
+    const int code = file_proof_open(path, &sqlite);
     if (code == SQLITE_OK) {
         is_made = make_whole(sqlite);
     }
@@ -160,17 +162,18 @@ enum status file_create(const struct journal_file *file, char error[JOURNAL_ERRO
 
 /* ---- looking ---- */
 
-/* The one number that a pragma gives; -1 where it gives none. */
-static int pragma_number(sqlite3 *sqlite, const char *sql)
+/* The one number that a pragma gives; false where it cannot be read. */
+static bool pragma_number(sqlite3 *sqlite, const char *sql, int *number_out)
 {
     sqlite3_stmt *statement = NULL;
-    int number = -1;
+    bool is_read = false;
     if (sqlite3_prepare_v2(sqlite, sql, -1, &statement, NULL) == SQLITE_OK &&
         sqlite3_step(statement) == SQLITE_ROW) {
-        number = sqlite3_column_int(statement, 0);
+        *number_out = sqlite3_column_int(statement, 0);
+        is_read = true;
     }
     (void) sqlite3_finalize(statement);
-    return number;
+    return is_read;
 }
 
 /* Whether the rows of `statement` are our objects of that format, each with our text. */
@@ -211,14 +214,16 @@ static enum status check_tables(struct journal_file *file, char error[JOURNAL_ER
 
 enum status file_check_format(struct journal_file *file, char error[JOURNAL_ERROR_BYTES])
 {
-    const int application = pragma_number(file->sqlite, "PRAGMA application_id");
-    if (application == -1) {
+    int application = 0;
+    if (!pragma_number(file->sqlite, "PRAGMA application_id", &application)) {
         return file_failed(file, "read", error);
     }
     if (application != JOURNAL_FILE_APPLICATION) {
         return file_damaged(file, "it is not the journal of a canceld", error);
     }
-    file->format = pragma_number(file->sqlite, "PRAGMA user_version");
+    if (!pragma_number(file->sqlite, "PRAGMA user_version", &file->format)) {
+        return file_failed(file, "read", error);
+    }
     if (file->format < 1 || file->format > JOURNAL_FILE_FORMAT) {
         return file_refuse(error, STATUS_INVALID,
                            "%s is a journal of format %d, and this canceld knows formats 1 to %d: "

@@ -100,8 +100,8 @@ static enum file_statement bind(struct journal_file *file, const struct history_
     return which;
 }
 
-bool journal_file_history(struct journal_file *file, const struct history_query *query,
-                          struct history_page *page)
+static bool read_page(struct journal_file *file, const struct history_query *query,
+                      struct history_page *page)
 {
     const enum file_statement which = bind(file, query);
     struct row row = {0};
@@ -128,4 +128,10 @@ bool journal_file_history(struct journal_file *file, const struct history_query 
     }
     file_reset(file, which);
     return more >= 0 && is_good;
+}
+
+bool journal_file_history(struct journal_file *file, const struct history_query *query,
+                          struct history_page *page)
+{
+    return read_page(file, query, page) || (file_proof_again(file) && read_page(file, query, page));
 }

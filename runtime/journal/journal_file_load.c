@@ -165,6 +165,9 @@ enum status journal_file_load(struct journal_file *file,
         all.open_digest != file->state.numbers[FILE_OPEN_DIGEST]) {
         return file_damaged(file, "an unsettled cancel is missing", error);
     }
-    const enum status status = load_ended(file, &all, error);
+    enum status status = load_ended(file, &all, error);
+    if (status == STATUS_OK) {
+        status = file_proof_read(file, error);
+    }
     return status == STATUS_OK ? file_begin_run(file, error) : status;
 }

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #define LOCK_NAME "journal.lock"
+#define LOG_NAME JOURNAL_FILE_NAME "-wal"
 
 static enum status refuse_locked(const char *directory, int directory_fd,
                                  char error[JOURNAL_ERROR_BYTES])
@@ -60,6 +61,8 @@ static bool is_there(const struct journal_file *file, const char *name, struct s
 static enum status find_or_create(struct journal_file *file, char error[JOURNAL_ERROR_BYTES])
 {
     struct stat found;
+    file->may_have_log = is_there(file, LOG_NAME, &found);
+    const bool has_log = file->may_have_log && found.st_size > 0;
     if (is_there(file, JOURNAL_FILE_NAME, &found)) {
         if (!S_ISREG(found.st_mode)) {
             return file_damaged(file, "it is no plain file", error);
@@ -68,8 +71,7 @@ static enum status find_or_create(struct journal_file *file, char error[JOURNAL_
         return found.st_size >= FILE_PAGE_BYTES ? STATUS_OK
                                                 : file_damaged(file, "it is cut short", error);
     }
-    /* An empty log is what a refused start may leave. */
-    const bool has_log = is_there(file, JOURNAL_FILE_NAME "-wal", &found) && found.st_size > 0;
+    /* An empty log is what a start that was killed may leave. */
     if (has_log || is_there(file, MARK_NAME, &found)) {
         return file_refuse(error, STATUS_INVALID,
                            "%s is missing, but there was a journal: bring the file back, or move "
@@ -103,8 +105,7 @@ static enum status connect_file(struct journal_file *file, char error[JOURNAL_ER
 {
     /* The process's, as SQLite keeps it: nothing else here uses SQLite. */
     (void) sqlite3_hard_heap_limit64((sqlite3_int64) JOURNAL_SQLITE_BYTES_MAX);
-    const int code = sqlite3_open_v2(file->path, &file->sqlite,
-                                     SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL);
+    const int code = file_proof_open(file->path, &file->sqlite);
     if (file->sqlite == NULL) {
         return file_refuse(error, STATUS_NO_MEMORY, "there is no memory for the journal");
     }
@@ -115,32 +116,6 @@ static enum status connect_file(struct journal_file *file, char error[JOURNAL_ER
         return file_refuse(error, STATUS_SYSTEM, "%s cannot be written", file->path);
     }
     return STATUS_OK;
-}
-
-static int take_verdict(void *context, int columns, char **values, char **names)
-{
-    char *verdict = context;
-    (void) names;
-    (void) snprintf(verdict, JOURNAL_ERROR_BYTES / 2, "%s",
-                    columns == 1 && values[0] != NULL ? values[0] : "?");
-    return 0;
-}
-
-/* Whether each index fits its table takes several times as long as the rest, so of a big file it is
- * not asked: what is unsettled is counted in any case (journal_file_load.c), and of an entry that an
- * index has lost the history does not tell. */
-static enum status check_structure(struct journal_file *file, char error[JOURNAL_ERROR_BYTES])
-{
-    char verdict[JOURNAL_ERROR_BYTES / 2] = "";
-    struct stat found = {0};
-    const bool is_big = !is_there(file, JOURNAL_FILE_NAME, &found) ||
-                        (uint64_t) found.st_size > JOURNAL_CHECK_BYTES_MAX;
-    if (sqlite3_exec(file->sqlite, is_big ? "PRAGMA quick_check(1)" : "PRAGMA integrity_check(1)",
-                     take_verdict, verdict, NULL) != SQLITE_OK) {
-        return file_failed(file, "read", error);
-    }
-    verdict[strcspn(verdict, "\n")] = '\0';
-    return strcmp(verdict, "ok") == 0 ? STATUS_OK : file_damaged(file, verdict, error);
 }
 
 static enum status read_state(struct journal_file *file, char error[JOURNAL_ERROR_BYTES])
@@ -218,6 +193,7 @@ enum status file_begin_run(struct journal_file *file, char error[JOURNAL_ERROR_B
     if (file->mark.fd >= 0) {
         return STATUS_OK;
     }
+    file_proof_refuse(file);
     if (sqlite3_db_config(file->sqlite, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 0, NULL) != SQLITE_OK) {
         return file_failed(file, "open", error);
     }
@@ -249,9 +225,9 @@ static enum status open_directory(struct journal_file *file, char error[JOURNAL_
 
 /* In this order: each step may rely on those before it. */
 static enum status (*const steps[])(struct journal_file *file, char error[JOURNAL_ERROR_BYTES]) = {
-    open_directory,    take_lock,       find_or_create,     connect_file,
-    file_check_format, check_structure, file_update_format, file_prepare,
-    read_state,        check_mark,      begin_figures,
+    open_directory,    take_lock,        find_or_create,     connect_file,
+    file_check_format, file_proof_begin, file_update_format, file_prepare,
+    read_state,        check_mark,       begin_figures,      file_proof_read,
 };
 
 enum status journal_file_open(const struct journal_file_options *options,
@@ -265,6 +241,7 @@ enum status journal_file_open(const struct journal_file_options *options,
     file->directory_fd = -1;
     file->lock = LOCK_FILE_NONE;
     file->mark.fd = -1;
+    file->may_have_log = true;
     for (size_t i = 0; i < sizeof steps / sizeof steps[0]; i++) {
         const enum status status = steps[i](file, error);
         if (status != STATUS_OK) {
@@ -274,6 +251,16 @@ enum status journal_file_open(const struct journal_file_options *options,
     }
     *file_out = file;
     return STATUS_OK;
+}
+
+/* SQLite makes a log for a look already. A refusal leaves the directory as it was, so that one goes. */
+static void remove_log_of_look(const struct journal_file *file)
+{
+    struct stat found;
+    if (!file->may_have_log && file->mark.fd < 0 && is_there(file, LOG_NAME, &found) &&
+        found.st_size == 0) {
+        (void) unlinkat(file->directory_fd, LOG_NAME, 0); /* it holds nothing */
+    }
 }
 
 void journal_file_close(struct journal_file *file)
@@ -286,6 +273,7 @@ void journal_file_close(struct journal_file *file)
     }
     const int code = sqlite3_close(file->sqlite);
     ASSERT(code == SQLITE_OK);
+    remove_log_of_look(file);
     mark_close(&file->mark);
     lock_file_give(&file->lock);
     if (file->directory_fd >= 0) {

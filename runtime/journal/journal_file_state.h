@@ -19,9 +19,9 @@ struct sqlite3_stmt;
 #define JOURNAL_FILE_NAME "journal.sqlite"
 
 /* "canl" and the format's number: one of a later format is not opened, one of an earlier format is brought up
- * to date. 2: with cancel_finished. */
+ * to date, but for the proofs of its pages. 2: with cancel_finished. 3: with cancel_unsettled, and proofs. */
 #define JOURNAL_FILE_APPLICATION 0x63616e6c
-#define JOURNAL_FILE_FORMAT 2
+#define JOURNAL_FILE_FORMAT 3
 
 enum file_statement {
     FILE_BEGIN,
@@ -79,14 +79,17 @@ struct journal_file {
     uint64_t opened_ns;
     uint64_t age_at_open_ms;
 
-    int format; /* that was found */
+    bool may_have_log; /* there was one before SQLite looked, or nobody knows yet */
+    int format;        /* that was found */
     struct mark mark;
     struct sqlite3 *sqlite;
     struct sqlite3_stmt *statements[FILE_STATEMENTS];
     struct file_state state; /* as in the file */
     struct file_state next;  /* as it will be, within a transaction */
     uint64_t wal_pages;
-    int error_code; /* extended, of the last failure */
+    uint64_t checked_pages; /* those below were looked at in this pass of journal_file_check() */
+    bool is_damaged;        /* found while it was in use: nothing is kept any more */
+    int error_code;         /* extended, of the last failure */
     struct journal_figures figures;
 
     /* The retention. */
@@ -175,6 +178,31 @@ MUST_CHECK enum status file_update_format(struct journal_file *file,
 
 /* The seal of the row of `state`. */
 uint64_t file_state_seal(const struct file_state *state);
+
+/* ---- journal_file_proof.c ---- */
+
+/* Opens the database; what SQLite answers. NULL where there is no memory. */
+int file_proof_open(const char *path, struct sqlite3 **sqlite_out);
+
+/* Before anything is in it: its pages shall have room for a proof. */
+MUST_CHECK bool file_proof_ask(struct sqlite3 *sqlite);
+
+/* Before anything is trusted: OK where each page has a proof, which is looked at as the page is read. Else
+ * the whole file is checked, and refused if it is not sound. */
+MUST_CHECK enum status file_proof_begin(struct journal_file *file, char error[JOURNAL_ERROR_BYTES]);
+
+/* After something was read at the start: likewise, if a page was read that has no proof. */
+MUST_CHECK enum status file_proof_read(struct journal_file *file, char error[JOURNAL_ERROR_BYTES]);
+
+/* Whether the system could not read a page of the database, since the opening or the last look at all of it. */
+bool file_proof_has_failed(const struct journal_file *file);
+
+/* From now on a page without a proof cannot be read. */
+void file_proof_refuse(struct journal_file *file);
+
+/* After a failure: whether it may be tried again, for the reason was such a page, and the whole file is sound.
+ * Where it is not, it is damaged from now on. */
+MUST_CHECK bool file_proof_again(struct journal_file *file);
 
 /* ---- journal_file_retain.c ---- */
 

@@ -29,8 +29,6 @@ static void tell_kept(struct writer *writer)
 
 static void tell_failed(struct writer *writer)
 {
-    actor_timer_set(writer->self, &writer->retry,
-                    time_after(actor_now_ns(writer->self), JOURNAL_RETRY_MS * NS_PER_MS));
     if (writer->told_failed) {
         return;
     }
@@ -43,6 +41,8 @@ static void tell_failed(struct writer *writer)
 static void try_batch(struct writer *writer)
 {
     if (!journal_file_keep(writer->file, writer->batch)) {
+        actor_timer_set(writer->self, &writer->retry,
+                        time_after(actor_now_ns(writer->self), JOURNAL_RETRY_MS * NS_PER_MS));
         tell_failed(writer);
         return;
     }
@@ -61,6 +61,16 @@ static void on_tidy(struct actor *self, struct actor_timer *timer)
     struct writer *writer = actor_state(self);
     (void) timer;
     tidy_later(writer, journal_file_tidy(writer->file));
+}
+
+static void on_check(struct actor *self, struct actor_timer *timer)
+{
+    struct writer *writer = actor_state(self);
+    const uint64_t wait_ms = journal_file_check(writer->file);
+    actor_timer_set(self, timer, time_after(actor_now_ns(self), wait_ms * NS_PER_MS));
+    if (journal_file_is_damaged(writer->file)) {
+        tell_failed(writer); /* also where there is no batch: nothing will be kept again */
+    }
 }
 
 static void write_batch(struct writer *writer, struct batch *batch)
@@ -98,11 +108,16 @@ static const struct actor_class writer_class = {.name = "journal", .on_message =
 enum status writer_init(struct writer *writer, struct actor_loop *loop, struct journal_file *file,
                         const struct clock *clock)
 {
-    *writer = (struct writer){
-        .file = file, .clock = clock, .retry = {.on_fire = on_retry}, .tidy = {.on_fire = on_tidy}};
+    *writer = (struct writer){.file = file,
+                              .clock = clock,
+                              .retry = {.on_fire = on_retry},
+                              .tidy = {.on_fire = on_tidy},
+                              .check = {.on_fire = on_check}};
     const enum status status = actor_spawn(loop, &writer_class, writer, &writer->self);
     if (status == STATUS_OK) {
         tidy_later(writer, true); /* the retention's first look is at the start */
+        actor_timer_set(writer->self, &writer->check,
+                        time_after(actor_now_ns(writer->self), JOURNAL_CHECK_FIRST_MS * NS_PER_MS));
     }
     return status;
 }

@@ -5,7 +5,8 @@
  * cannot stand in a mailbox twice, because its receiver sends the next batch only after it has had
  * the one before, and with it this.
  *
- * Between a batch and the next it does what can wait: SQLite's log, and one step of the retention. */
+ * Between a batch and the next it does what can wait: SQLite's log, and one step of the retention. And now and
+ * then it looks at all of the file, a few pages at a time; damage is told as a failure that lasts. */
 #ifndef CANCELD_JOURNAL_WRITER_H
 #define CANCELD_JOURNAL_WRITER_H
 
@@ -45,6 +46,7 @@ struct writer {
     bool told_failed;
     struct actor_timer retry;
     struct actor_timer tidy;
+    struct actor_timer check;
     struct writer_failed failed;
 };
 

@@ -15,7 +15,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define PATIENCE (TEST_SANITIZED ? 4U : 1U)
+#define PATIENCE ((unsigned) TEST_PATIENCE)
 #define HANG_S 20U
 #define WARM_RUNS 3 /* until what is allocated once and kept is there */
 #define TOLD_MAX 20 /* failures of a scenario that are told */

@@ -132,7 +132,8 @@ static void sample_make(struct sample *sample, uint64_t in_log)
 {
     const pid_t child = fork();
     if (child == 0) {
-        struct journal_file *file = rig_open(RIG_EPOCH);
+        static struct journal_file *file; /* static: what is killed is not to have lost it */
+        file = rig_open(RIG_EPOCH);
         write_records(file, 10, 300);
         journal_file_close(file);
         file = rig_open(RIG_EPOCH + 1);

@@ -330,7 +330,8 @@ static void no_room_for_what_was_kept(void)
 
 static void only_one_opens_it(void)
 {
-    struct journal_file *file = rig_open(RIG_EPOCH);
+    static struct journal_file *file; /* the child has it too, and is not to have lost it */
+    file = rig_open(RIG_EPOCH);
     CHECK_EQ(rig_refusal(RIG_EPOCH + 1, "another canceld (process "), STATUS_IN_USE);
     const pid_t child = fork();
     if (child == 0) {

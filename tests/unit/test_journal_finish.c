@@ -130,7 +130,8 @@ static void bounds_spare_what_may_be_repeated(void)
 
 /* ---- formats ---- */
 
-#define TO_FORMAT_1 "DROP INDEX cancel_finished; PRAGMA user_version = 1"
+#define TO_FORMAT_1                                                                                \
+    "DROP INDEX cancel_finished; DROP INDEX cancel_unsettled; PRAGMA user_version = 1"
 
 /* In one transaction, with the first thing that is written. */
 static void format_1_is_brought_up_to_date(void)
@@ -151,7 +152,8 @@ static void format_1_is_brought_up_to_date(void)
     CHECK_EQ(journal_file_load(file, loaded_take, &loaded, error), STATUS_FULL);
     loaded_free(&loaded);
     journal_file_close(file);
-    rig_sql("CREATE INDEX cancel_finished ON entry(id); " TO_FORMAT_1); /* it was not there */
+    rig_sql("CREATE INDEX cancel_finished ON entry(id); CREATE INDEX cancel_unsettled ON "
+            "entry(id); " TO_FORMAT_1); /* they were not there */
 
     file = rig_open(RIG_EPOCH + 1);
     journal_file_close(file);

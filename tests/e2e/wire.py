@@ -15,7 +15,7 @@ import time
 import canceld_pb2 as pb
 
 SANITIZED = bool(os.environ.get("CANCELD_SANITIZE"))
-PATIENCE = 4 if SANITIZED else 1  # times as long may everything take under a sanitizer
+PATIENCE = int(os.environ.get("CANCELD_TEST_PATIENCE", "4")) if SANITIZED else 1  # times as long may everything take under a sanitizer
 
 
 # ---- one connection -------------------------------------------------------------------------------

@@ -17,8 +17,6 @@
 #include <time.h>
 #include <unistd.h>
 
-#define PATIENCE (TEST_SANITIZED ? UINT64_C(4) : UINT64_C(1))
-
 /* Of the case's own process. */
 static char directory[] = "/tmp/canceld-test-XXXXXX";
 static size_t descriptors_base;
@@ -30,6 +28,11 @@ static void die(void)
     (void) fflush(NULL);
     /* Not exit(): what is registered there may wait for threads that will never come. */
     _exit(EXIT_FAILURE);
+}
+
+void test_left_out(const char *why)
+{
+    (void) printf("  left out: %s\n", why);
 }
 
 void test_failed(const char *file, int line, const char *what)
@@ -92,7 +95,7 @@ uint64_t test_now_ms(void)
 
 struct test_wait test_wait_begin(uint64_t ms)
 {
-    return (struct test_wait){.deadline_ms = test_now_ms() + ms * PATIENCE};
+    return (struct test_wait){.deadline_ms = test_now_ms() + ms * TEST_PATIENCE};
 }
 
 bool test_wait_more(struct test_wait *wait)
@@ -229,7 +232,8 @@ static bool run_case(const struct test_case *test)
         run_inside(test);
     }
     int status = 0;
-    const uint64_t span_ms = (test->deadline_ms != 0 ? test->deadline_ms : TEST_CASE_MS) * PATIENCE;
+    const uint64_t span_ms =
+        (test->deadline_ms != 0 ? test->deadline_ms : TEST_CASE_MS) * TEST_PATIENCE;
     const bool in_time = pid > 0 && wait_for(pid, begin_ms + span_ms, &status);
     if (pid > 0) {
         (void) kill(-pid, SIGKILL); /* whatever the case has started, and itself if it hangs */

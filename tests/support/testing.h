@@ -36,10 +36,26 @@
 #define TEST_SANITIZED 0
 #endif
 
+/* How many times as long everything may take as in a plain build. */
+#ifndef TEST_PATIENCE
+#define TEST_PATIENCE (TEST_SANITIZED ? 4 : 1)
+#endif
+
+/* Whether a process has the limits that it sets itself (RLIMIT_DATA, RLIMIT_NOFILE), and a little room can be told from none:
+ * under valgrind it has not. A case that needs them begins with TEST_NEEDS_LIMITS. */
+#ifndef TEST_LIMITS
+#define TEST_LIMITS 1
+#endif
+#define TEST_NEEDS_LIMITS                                                                          \
+    if (!TEST_LIMITS) {                                                                            \
+        test_left_out("a process has no limits of its own here");                                  \
+        return;                                                                                    \
+    }
+
 /* How much of a big load to run: all of it, a twentieth under a sanitizer. At least 1. */
 #define TEST_SCALE(n) (TEST_SANITIZED && (n) > 20 ? (n) / 20 : (n))
 
-/* How long a case may take, and a CHECK_EVENTUALLY may wait. Sanitizers get four times that. */
+/* How long a case may take, and a CHECK_EVENTUALLY may wait. TEST_PATIENCE times that. */
 #define TEST_CASE_MS 60000
 #define TEST_EVENTUALLY_MS 10000
 
@@ -97,6 +113,9 @@ const char *test_directory(void);
 /* Takes the present number of descriptors as the one that must be left at the end: for cases that
  * start a library which keeps some until the process ends. */
 void test_descriptors_mark(void);
+
+/* Says that the rest of a case is left out, and why. */
+void test_left_out(const char *why);
 
 /* How many descriptors the process has open. */
 size_t test_descriptors_count(void);

@@ -8,7 +8,9 @@
 #include "result.h"
 #include "testing.h"
 
+#ifndef RIG_FRAMES_MAX
 #define RIG_FRAMES_MAX 2048
+#endif
 #define RIG_MS NS_PER_MS
 
 /* A frame as the daemon got it. */

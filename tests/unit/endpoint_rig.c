@@ -363,7 +363,7 @@ static size_t client_read(struct client *client)
         CHECK(client->buffer != NULL);
     }
     struct pollfd wait = {.fd = client->fd, .events = POLLIN};
-    CHECK_EQ(poll(&wait, 1, TEST_EVENTUALLY_MS * (TEST_SANITIZED ? 4 : 1)), 1);
+    CHECK_EQ(poll(&wait, 1, TEST_EVENTUALLY_MS * TEST_PATIENCE), 1);
     CHECK_LE(client->size + READ_BYTES, BUFFER_BYTES);
     ssize_t count = recv(client->fd, client->buffer + client->size, READ_BYTES, 0);
     CHECK(count >= 0 || errno == ECONNRESET);

@@ -215,6 +215,15 @@ static uint32_t know_roles(void *context, uint32_t principal, struct bytes space
     return bytes_equal(space, bytes_of_string("mine")) ? rig->roles : 0;
 }
 
+static void take_notice(void *context, const struct notice *notice,
+                        const struct direct_value *value)
+{
+    struct rig *rig = context;
+    (void) value;
+    CHECK(notice->kind == NOTICE_CANCEL || notice->kind == NOTICE_ENDED);
+    rig->told++;
+}
+
 void rig_init(struct rig *rig, const struct limits *limits, uint64_t counter_first)
 {
     rig_begin(rig,
@@ -248,6 +257,7 @@ void rig_begin(struct rig *rig, const struct rig_options *options)
         port.principal = know_principal;
         port.roles = know_roles;
     }
+    port.told = options->told ? take_notice : NULL;
     rig->registry = registry_new(&config, &port);
     CHECK(rig->registry != NULL);
     CHECK(registry_link_up(rig->registry, 1, bytes_of_string("uid:1")));

@@ -6,6 +6,9 @@
 
 #include "registry/registry.h"
 
+/* The n-th gen of epoch 1, an earlier one than the rig's. */
+#define RIG_EARLIER(n) (UINT64_C(1) << GEN_COUNTER_BITS | (n))
+
 #define RIG_NOTICES 4
 
 /* What was seen of one result. */
@@ -82,6 +85,7 @@ struct rig_options {
     uint64_t recovery_ms;
     bool journal; /* there is one; what it has kept is the test's to say */
     bool rights;  /* see rig.roles */
+    bool told;    /* of direct ops: see rig.told */
 };
 
 struct rig {
@@ -92,6 +96,7 @@ struct rig {
     uint64_t journal_pending;            /* what the journal says */
     bool history_fails;
     uint64_t ticket; /* of the last history asked for */
+    size_t told;     /* notices of direct ops */
     unsigned roles;  /* of everybody in the namespace "mine"; none elsewhere */
     uint64_t now_ms;
     bool epochs_end;         /* next_epoch fails from now on */

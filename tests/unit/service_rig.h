@@ -125,7 +125,7 @@ static inline void rig_end(struct rig *rig)
 /* ---- a client ---- */
 
 #define CLIENT_BYTES ((size_t) 262144)
-#define CLIENT_PATIENCE_MS (TEST_SANITIZED ? 40000 : 10000)
+#define CLIENT_PATIENCE_MS (10000 * TEST_PATIENCE)
 
 struct client {
     int fd;
@@ -158,7 +158,8 @@ static inline bool client_try(struct client *client, const struct sockaddr *addr
 static inline bool client_try_ipc(struct client *client, const char *url)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
-    (void) snprintf(address.sun_path, sizeof address.sun_path, "%s", url + strlen("ipc://"));
+    CHECK_LT(snprintf(address.sun_path, sizeof address.sun_path, "%s", url + strlen("ipc://")),
+             (int) sizeof address.sun_path);
     return client_try(client, (const struct sockaddr *) &address, sizeof address, SP_FRAMING_IPC);
 }
 

@@ -43,7 +43,7 @@ static void file_write_bytes(const char *text, size_t size)
 /* Parses "canceld --config FILE" and the words of `flags`, which are apart by one space. */
 static enum options_end parse_with(const char *flags)
 {
-    char text[1024];
+    static char text[1024]; /* what is parsed points into it */
     char *arguments[ARGUMENTS_MAX] = {(char[]){"canceld"}, (char[]){"--config"}, path};
     int count = 3;
     char *rest = NULL;
@@ -122,6 +122,7 @@ static const char everything[] = "listen = [\"ipc:///tmp/a\", \"tcp://0.0.0.0:1\
                                  "history_bytes = 0x100000;\n"
                                  "tokens = \"/t\"; tokens_key = \"/tk\";\n"
                                  "log_level = \"debug\"; log_format = \"json\";\n"
+                                 "seccomp = \"log\"; dumpable = true;\n"
                                  "limits = { operations = 5; };\n";
 
 static void each_setting_sets_its_field(void)
@@ -146,6 +147,8 @@ static void each_setting_sets_its_field(void)
     CHECK_STR_EQ(options.tokens_key, "/tk");
     CHECK_EQ(options.log_level, LOG_LEVEL_DEBUG);
     CHECK_EQ(options.log_format, LOG_FORMAT_JSON);
+    CHECK_EQ(options.seccomp, SANDBOX_LOG);
+    CHECK(options.dumpable);
     CHECK_EQ(options.limits.operations, 5);
     options_fini(&options);
 }

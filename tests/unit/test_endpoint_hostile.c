@@ -383,6 +383,7 @@ static size_t take_descriptors(int taken[64])
 
 static void accept_comes_back_after_errors(void)
 {
+    TEST_NEEDS_LIMITS
     started(WIRE_IPC);
     int taken[64];
     size_t count = take_descriptors(taken);

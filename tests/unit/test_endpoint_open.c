@@ -184,7 +184,8 @@ static void living_sockets_are_in_use(void)
 static void make_stale(const char *path)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
-    (void) snprintf(address.sun_path, sizeof address.sun_path, "%s", path);
+    CHECK_LT(snprintf(address.sun_path, sizeof address.sun_path, "%s", path),
+             (int) sizeof address.sun_path);
     int fd = socket(AF_UNIX, SOCK_STREAM, 0);
     CHECK_GE(fd, 0);
     CHECK_EQ(bind(fd, (const struct sockaddr *) &address, sizeof address), 0);

@@ -458,6 +458,7 @@ static void check_numbers(const struct line_map *map, uint32_t from, uint32_t en
 
 static void without_memory_an_insert_says_no_and_nothing_is_lost(void)
 {
+    TEST_NEEDS_LIMITS
     enum { CAPACITY = 4000000, FIRST = 10000 };
     uint64_t seed = test_seed();
     struct line_map map;
@@ -491,6 +492,7 @@ static uint64_t even_hash(const void *context, uint32_t id)
 
 static void a_merge_that_needs_a_line_is_left_undone_without_memory(void)
 {
+    TEST_NEEDS_LIMITS
     enum { BUCKETS = 16384, COUNT = BUCKETS * 8 };
     struct line_map map;
     CHECK(line_map_init(&map, 4 * COUNT, even_hash, NULL, NULL));

@@ -16,7 +16,7 @@ static struct refusal refusal;
 /* Parses "canceld" and the words of `line`, which are apart by one space. */
 static enum options_end parse_as(const struct environment *environment, const char *line)
 {
-    char text[1024];
+    static char text[1024]; /* what is parsed points into it */
     char *arguments[ARGUMENTS_MAX] = {(char[]){"canceld"}};
     int count = 1;
     char *rest = NULL;
@@ -72,13 +72,15 @@ static void no_flags_give_the_defaults(void)
     CHECK(options.tls.cert == NULL && options.tokens == NULL && options.config == NULL);
     CHECK_EQ(options.log_level, LOG_LEVEL_INFO);
     CHECK_EQ(options.log_format, LOG_FORMAT_TEXT);
+    CHECK_EQ(options.seccomp, SANDBOX_KILL);
+    CHECK(!options.dumpable);
     CHECK_BYTES_EQ(&options.limits, sizeof limits, &limits, sizeof limits);
 }
 
 static void each_flag_sets_its_field(void)
 {
     check_runs("--listen ipc:///tmp/a --listen tcp://127.0.0.1:0 --ipc-mode 0640 --state-dir /s "
-               "--log-level=debug --log-format=json");
+               "--log-level=debug --log-format=json --seccomp=off --dumpable");
     CHECK_EQ(options.addresses_count, 2);
     CHECK_EQ(options.addresses[0].kind, ADDRESS_IPC);
     CHECK_STR_EQ(address_path(&options.addresses[0]), "/tmp/a");
@@ -89,6 +91,8 @@ static void each_flag_sets_its_field(void)
     CHECK_STR_EQ(options.state_dir, "/s");
     CHECK_EQ(options.log_level, LOG_LEVEL_DEBUG);
     CHECK_EQ(options.log_format, LOG_FORMAT_JSON);
+    CHECK_EQ(options.seccomp, SANDBOX_OFF);
+    CHECK(options.dumpable);
     check_runs("--ephemeral");
     CHECK(options.ephemeral);
 }
@@ -202,6 +206,7 @@ static void bad_values_are_refused_by_name(void)
         {"--log-level loud", "--log-level"},
         {"--log-level INFO", "--log-level"},
         {"--log-format xml", "--log-format"},
+        {"--seccomp maybe", "--seccomp"},
         {"--sync disk", "--sync disk"},
         {"--recovery 3600001", "--recovery 3600001"},
         {"--recovery -1", "--recovery"},

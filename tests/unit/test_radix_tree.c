@@ -317,6 +317,7 @@ static void check_far_numbers(const struct radix_tree *tree, uint32_t count)
 
 static void without_memory_a_put_says_no_unless_it_was_reserved(void)
 {
+    TEST_NEEDS_LIMITS
     enum { CAPACITY = 100000 };
     struct radix_tree tree;
     CHECK(radix_tree_init(&tree, CAPACITY));

@@ -30,6 +30,7 @@ static bool is_usable(const struct region *region, size_t offset)
 
 static void reserved_space_is_no_memory(void)
 {
+    TEST_NEEDS_LIMITS
     struct region region;
     CHECK(region_reserve(&region, 16 * REGION_GRAIN - 1));
     CHECK_EQ(region.size, 16 * REGION_GRAIN);
@@ -45,6 +46,7 @@ static void reserved_space_is_no_memory(void)
 
 static void decommitted_memory_comes_back_as_zeros(void)
 {
+    TEST_NEEDS_LIMITS
     struct region region;
     CHECK(region_reserve(&region, 4 * REGION_GRAIN));
     CHECK(region_commit(&region, 0, 4 * REGION_GRAIN));
@@ -83,6 +85,7 @@ static void space_that_cannot_be_reserved_is_refused(void)
 
 static void a_limit_counts_what_is_committed_alone(void)
 {
+    TEST_NEEDS_LIMITS
     struct region region;
     const size_t size = (size_t) 1 << 36;
     const size_t allowed = 64 * REGION_GRAIN;

@@ -140,7 +140,7 @@ static void begin_pieces(void)
     rig_begin(&rig, &(struct rig_options){.epoch = 8, .counter_first = 1, .recovery_ms = 5000});
     ids = 0;
     pieces_count = 0;
-    earlier_next = 100;
+    earlier_next = RIG_EARLIER(100);
     for (unsigned i = 0; i < 2; i++) {
         sessions[i] = rig_open(&rig, 1, 0);
     }
@@ -452,15 +452,15 @@ static void one_of_the_recovery_time_covers_what_comes_later(void)
     CHECK_EQ(stat("covers"), 1); /* the second one need not stay */
     CHECK_EQ(ask_kept(cancel_owner(77)).answer, ANSWER_NOT_FOUND);
     rig_pass(&rig, 5000, 10);
-    CHECK_EQ(adopted(session, adopt_labelled("a", 11, label_x)), STATE_CANCELLING);
+    CHECK_EQ(adopted(session, adopt_labelled("a", RIG_EARLIER(11), label_x)), STATE_CANCELLING);
     CHECK_EQ(rig.last.cause, CAUSE_USER);
-    CHECK_EQ(adopted(session, adopt_labelled("b", 12, label_y)), STATE_LIVE);
-    struct op op = adopt_labelled("c", 13, label_y);
+    CHECK_EQ(adopted(session, adopt_labelled("b", RIG_EARLIER(12), label_y)), STATE_LIVE);
+    struct op op = adopt_labelled("c", RIG_EARLIER(13), label_y);
     op.as.store.previous_session = 77;
     CHECK_EQ(adopted(session, op), STATE_CANCELLING);
     CHECK_EQ(rig.records_of[JOURNAL_CANCEL], 1); /* its next owner will not name session 77 */
     CHECK_EQ(ask_kept(cancel_space()).requested, 1);
-    CHECK_EQ(adopted(session, adopt_labelled("d", 14, label_y)), STATE_LIVE);
+    CHECK_EQ(adopted(session, adopt_labelled("d", RIG_EARLIER(14), label_y)), STATE_LIVE);
     CHECK_EQ(ask(session, store_labelled("e", label_x)).answer, ANSWER_STORED);
     CHECK_EQ(stat("covers"), 2);
     CHECK_EQ(stat("bulks"), 1);
@@ -495,40 +495,40 @@ static void one_of_an_earlier_run_covers_up_to_its_fence(void)
                                     .label = label_x[0],
                                     .bulk = 3,
                                     .scope = BULK_LABEL,
-                                    .fence = 20,
+                                    .fence = RIG_EARLIER(20),
                                     .cause = {.code = CAUSE_POLICY}};
     CHECK(registry_recover(rig.registry, &record));
     record.scope = BULK_SPACE;
-    record.fence = 15;
+    record.fence = RIG_EARLIER(15);
     record.cause.code = CAUSE_SHUTDOWN;
     CHECK(registry_recover(rig.registry, &record));
     record.scope = BULK_LABEL;
     record.label = label_y[0];
-    record.fence = 13;
+    record.fence = RIG_EARLIER(13);
     record.cause.code = CAUSE_USER;
     CHECK(registry_recover(rig.registry, &record));
     record.scope = BULK_KEY;
     record.key = bytes_of_string("k");
-    record.after_gen = 21;
-    record.fence = 30;
+    record.after_gen = RIG_EARLIER(21);
+    record.fence = RIG_EARLIER(30);
     record.cause.code = CAUSE_DEADLINE;
     CHECK(registry_recover(rig.registry, &record));
     registry_check(rig.registry);
     uint64_t session = rig_open(&rig, 1, 0);
-    CHECK_EQ(adopted(session, adopt_labelled("a", 11, label_x)), STATE_CANCELLING);
+    CHECK_EQ(adopted(session, adopt_labelled("a", RIG_EARLIER(11), label_x)), STATE_CANCELLING);
     CHECK_EQ(rig.last.cause, CAUSE_POLICY); /* the first of the two */
-    CHECK_EQ(adopted(session, adopt_labelled("b", 12, label_y)), STATE_CANCELLING);
+    CHECK_EQ(adopted(session, adopt_labelled("b", RIG_EARLIER(12), label_y)), STATE_CANCELLING);
     CHECK_EQ(rig.last.cause, CAUSE_SHUTDOWN); /* and again */
-    CHECK_EQ(adopted(session, adopt_labelled("c", 20, label_x)), STATE_CANCELLING);
-    CHECK_EQ(adopted(session, adopt_labelled("d", 21, label_x)), STATE_LIVE);
-    CHECK_EQ(adopted(session, adopt_labelled("e", 16, label_y)), STATE_LIVE);
-    struct op op = adopt_labelled("k", 19, label_y);
+    CHECK_EQ(adopted(session, adopt_labelled("c", RIG_EARLIER(20), label_x)), STATE_CANCELLING);
+    CHECK_EQ(adopted(session, adopt_labelled("d", RIG_EARLIER(21), label_x)), STATE_LIVE);
+    CHECK_EQ(adopted(session, adopt_labelled("e", RIG_EARLIER(16), label_y)), STATE_LIVE);
+    struct op op = adopt_labelled("k", RIG_EARLIER(19), label_y);
     op.as.store.policy = POLICY_JOIN;
     CHECK_EQ(adopted(session, op), STATE_LIVE);
-    op.gen = 22;
+    op.gen = RIG_EARLIER(22);
     CHECK_EQ(adopted(session, op), STATE_CANCELLING);
     CHECK_EQ(rig.last.cause, CAUSE_DEADLINE);
-    op.gen = 31;
+    op.gen = RIG_EARLIER(31);
     CHECK_EQ(adopted(session, op), STATE_LIVE);
     rig_fini(&rig);
 }
@@ -545,19 +545,19 @@ static void at_the_bound_those_of_one_target_are_one(void)
                                     .space = bytes_of_string("default"),
                                     .label = label_x[0],
                                     .scope = BULK_LABEL,
-                                    .fence = 20,
+                                    .fence = RIG_EARLIER(20),
                                     .cause = {.code = CAUSE_POLICY}};
     CHECK(registry_recover(rig.registry, &record));
     record.label = label_y[0];
     CHECK(registry_recover(rig.registry, &record));
     record.label = label_x[0];
-    record.fence = 40;
+    record.fence = RIG_EARLIER(40);
     CHECK(registry_recover(rig.registry, &record));
     record.label = bytes_of_string("z");
     CHECK(!registry_recover(rig.registry, &record));
     uint64_t session = rig_open(&rig, 1, 0);
-    CHECK_EQ(adopted(session, adopt_labelled("a", 40, label_x)), STATE_CANCELLING);
-    CHECK_EQ(adopted(session, adopt_labelled("b", 21, label_y)), STATE_LIVE);
+    CHECK_EQ(adopted(session, adopt_labelled("a", RIG_EARLIER(40), label_x)), STATE_CANCELLING);
+    CHECK_EQ(adopted(session, adopt_labelled("b", RIG_EARLIER(21), label_y)), STATE_LIVE);
     CHECK_EQ(ask(0, cancel_label("x")).answer, ANSWER_RECOVERING);
     rig_pass(&rig, 5000, 10);
     struct seen seen = ask(0, cancel_label("x"));

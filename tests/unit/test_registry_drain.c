@@ -209,10 +209,10 @@ static void an_adopt_elsewhere_is_not_under_a_sessions_drain(void)
     uint64_t session = rig_open(&rig, 1, 0);
     CHECK_EQ(ask(0, drain_of("", session, 0)).answer, ANSWER_TIMED_OUT);
     rig_pass(&rig, 0, 10);
-    struct op adopt = {.kind = OP_ADOPT, .key = bytes_of_string("k"), .gen = 5};
+    struct op adopt = {.kind = OP_ADOPT, .key = bytes_of_string("k"), .gen = RIG_EARLIER(5)};
     CHECK_EQ(ask(session, adopt).cause, CAUSE_SHUTDOWN);
     adopt.space = bytes_of_string("far");
-    adopt.gen = 6;
+    adopt.gen = RIG_EARLIER(6);
     CHECK_EQ(ask(session, adopt).state, STATE_LIVE);
     rig_fini(&rig);
 }
@@ -411,16 +411,16 @@ static void in_the_recovery_time_nothing_is_drained(void)
     drain.as.drain.cause.text = bytes_of_string("new");
     rig_park(&rig, 1, 0, 0, drain);
     rig_pass(&rig, 10, 10);
-    struct op adopt = {.kind = OP_ADOPT, .key = bytes_of_string("k"), .gen = 5};
+    struct op adopt = {.kind = OP_ADOPT, .key = bytes_of_string("k"), .gen = RIG_EARLIER(5)};
     struct seen seen = ask(session, adopt);
     CHECK_EQ(seen.answer, ANSWER_ADOPTED);
     CHECK_EQ(seen.cause, CAUSE_SHUTDOWN);
-    end(session, "", "k", 5);
+    end(session, "", "k", adopt.gen);
     rig_pass(&rig, 4989, 10);
     CHECK_EQ(rig.answers[ANSWER_DRAINED], 0);
     rig_pass(&rig, 1, 10);
     CHECK_EQ(rig.answers[ANSWER_DRAINED], 2);
-    adopt.gen = 6;
+    adopt.gen = RIG_EARLIER(6);
     seen = ask(session, adopt); /* later, and under it still */
     CHECK_EQ(seen.state, STATE_CANCELLING);
     CHECK_EQ(seen.cause, CAUSE_SHUTDOWN);

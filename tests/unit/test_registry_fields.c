@@ -160,7 +160,9 @@ static void other_fields_have_their_ranges(void)
     uint64_t session = rig_open(&rig, 1, 0);
     op = (struct op){.kind = OP_ADOPT, .key = text("k")};
     CHECK_STR_EQ(ask(session, op).field, "gen");
-    op.gen = 1;
+    op.gen = 1; /* of no epoch */
+    CHECK_STR_EQ(ask(session, op).field, "gen");
+    op.gen = RIG_EARLIER(1);
     op.as.store.cause_code = CAUSE_END;
     CHECK_STR_EQ(ask(session, op).field, "cause.code");
     op.as.store.cause_code = CAUSE_PARENT;

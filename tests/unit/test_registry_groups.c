@@ -403,9 +403,10 @@ static void lists_come_in_order(void)
     born[2] = store(session, "", "c", LABELS(B("x")));
     born[3] = store(session, "", "d", LABELS(B("x")));
     for (unsigned i = 0; i < 2; i++) { /* older ones come back later */
-        struct op op = {.kind = OP_ADOPT, .key = text(i == 0 ? "a" : "b"), .gen = 5 + i};
+        struct op op = {
+            .kind = OP_ADOPT, .key = text(i == 0 ? "a" : "b"), .gen = RIG_EARLIER(5 + i)};
         CHECK_EQ(ask(session, op).answer, ANSWER_ADOPTED);
-        born[i] = 5 + i;
+        born[i] = op.gen;
     }
     struct op oldest = {.kind = OP_LIST, .as.list.order = LIST_ORDER_OLDEST};
     (void) ask(0, oldest);

@@ -319,6 +319,7 @@ static void a_list_meets_each_that_stays_once(void)
 
 static void no_memory_is_full(void)
 {
+    TEST_NEEDS_LIMITS
     begin(16);
     uint64_t session = rig_open(&rig, 1, 0);
     test_data_limit(test_data_bytes() + (4 << 20));

@@ -170,10 +170,10 @@ static void many_are_all_told(void)
 /* ---- on a thread ---- */
 
 /* A loop that has a source sleeps elsewhere than one without. */
-static void it_is_woken(uint32_t spin_us)
+static void it_is_woken(uint32_t spin_us, uint32_t source_spin_us)
 {
     const struct actor_options options = {
-        .actors_max = 4, .mailbox_max = 16, .source_spin_us = spin_us};
+        .actors_max = 4, .mailbox_max = 16, .spin_us = spin_us, .source_spin_us = source_spin_us};
     struct actor_system *system = actor_system_new(&options);
     CHECK(system != NULL);
     struct actor_loop *loop = actor_loop_new(system, "loop");
@@ -198,12 +198,17 @@ static void it_is_woken(uint32_t spin_us)
 
 static void bytes_messages_and_timers_wake_it(void)
 {
-    it_is_woken(0);
+    it_is_woken(0, 0);
 }
 
 static void so_they_do_where_it_spins_first(void)
 {
-    it_is_woken(200);
+    it_is_woken(0, 200);
+}
+
+static void so_they_do_where_every_loop_spins(void)
+{
+    it_is_woken(200, 0);
 }
 
 static const struct test_case cases[] = {
@@ -215,5 +220,6 @@ static const struct test_case cases[] = {
     {"of many sources each is told", many_are_all_told, 0},
     {"bytes, messages and timers wake a loop", bytes_messages_and_timers_wake_it, 0},
     {"so they do where it spins first", so_they_do_where_it_spins_first, 0},
+    {"so they do where every loop spins first", so_they_do_where_every_loop_spins, 0},
 };
 TEST_MAIN(cases)

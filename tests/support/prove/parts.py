@@ -98,7 +98,7 @@ def rows_of(part, text, quick, seed):
 
 
 # What becomes of all that a pattern finds.
-TAKEN = {"last": lambda found: int(found[-1]), "sum": lambda found: sum(map(int, found)), "count": len}
+TAKEN = {"last": lambda found: float(found[-1]) if "." in found[-1] else int(found[-1]), "sum": lambda found: sum(map(int, found)), "count": len}
 
 
 def found_in(part, text, quick, seed):

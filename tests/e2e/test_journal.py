@@ -167,7 +167,7 @@ class Journal(Case):
     def small_disk(self):
         directory = tempfile.mkdtemp(prefix="canceld-disk-")
         self.addCleanup(os.rmdir, directory)
-        mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", directory],
+        mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", directory],
                                  capture_output=True)
         if mounted.returncode != 0:
             raise unittest.SkipTest("a small tmpfs needs root: " + mounted.stderr.decode().strip())

@@ -10,7 +10,7 @@ endforeach()
 
 # The shared library as applications have it: alone, and with the daemon as a process of its own.
 canceld_test(test_client_alone LABEL unit TIMEOUT 120 LINKS canceld::client)
-foreach(name IN ITEMS test_client_daemon test_client_kept test_client_restart test_client_verbs)
+foreach(name IN ITEMS test_client_daemon test_client_kept test_client_restart test_client_verbs test_client_misuse)
     canceld_test(${name} LABEL integration TIMEOUT 300
         SOURCES unit/${name}.c unit/client_relay.c unit/canceld_program.c
         LINKS canceld::client)

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 # The embedded registry.
 foreach(name IN ITEMS test_local_verbs test_local_lanes test_local_callbacks test_local_inline
-        test_local_storm)
+        test_local_barrier test_local_misuse test_local_storm)
     canceld_test(${name} LABEL unit TIMEOUT 300 LINKS canceld_local_static)
 endforeach()
 target_link_options(test_local_lanes PRIVATE LINKER:--wrap=registry_direct)

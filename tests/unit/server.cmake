@@ -12,6 +12,27 @@ canceld_test(test_epoch LABEL unit TIMEOUT 120
     SOURCES unit/test_epoch.c
     LINKS canceld_server)
 target_link_options(test_epoch PRIVATE -Wl,--wrap=write,--wrap=fsync,--wrap=renameat)
+canceld_test(test_sandbox LABEL unit TIMEOUT 120
+    SOURCES unit/test_sandbox.c
+    LINKS canceld_server)
+# It would end valgrind too.
+set_property(TEST test_sandbox APPEND PROPERTY LABELS filter)
+
+canceld_test(test_setting LABEL unit TIMEOUT 60
+    SOURCES unit/test_setting.c
+    LINKS canceld_server)
+canceld_test(test_failing_files LABEL unit TIMEOUT 120
+    SOURCES unit/test_failing_files.c unit/failing_calls.c
+    LINKS canceld_server)
+canceld_test(test_failing_endpoint LABEL unit TIMEOUT 120
+    SOURCES unit/test_failing_endpoint.c unit/failing_calls.c
+    LINKS canceld_wire)
+foreach(call IN ITEMS open openat close read write fsync ftruncate renameat unlink unlinkat flock getrandom fstat
+        lstat mkdir chmod socket setrlimit getrlimit bind listen setsockopt getsockname lchown)
+    foreach(name IN ITEMS test_failing_files test_failing_endpoint)
+        target_link_options(${name} PRIVATE LINKER:--wrap=${call})
+    endforeach()
+endforeach()
 
 # The program itself: started, asked and ended as its users do it.
 canceld_test(test_canceld LABEL integration TIMEOUT 300

@@ -93,6 +93,16 @@ static void take_operations(void)
     }
 }
 
+/* A LOST_POSSIBLE is over once the session is resumed or the operation adopted, and may come again. */
+static void forget_what_is_over(void)
+{
+    for (size_t i = 0; i < calls_count; i++) {
+        if (held[i].operation != NULL) {
+            held[i].told &= held[i].operation->given;
+        }
+    }
+}
+
 static void let_go(size_t i)
 {
     struct canceld_operation *operation = held[i].operation;
@@ -361,6 +371,7 @@ static void settle(void)
     struct rig_frame frame;
     rig_pump(rig);
     take_operations();
+    forget_what_is_over();
     if (engine_wants_cut(&rig->engine) && is_up()) {
         rig_link_down(rig);
     }

@@ -6,6 +6,7 @@
  *
  * It writes real files, so it is slow: a thousand in a second rather than a hundred thousand. */
 #include "fuzz_cursor.h"
+#include "fuzz_sqlite.h"
 #include "journal_rig.h"
 
 #include <fcntl.h>
@@ -249,6 +250,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct loaded loaded = {0};
     char error[JOURNAL_ERROR_BYTES] = "";
     if (kept.records == NULL) {
+        fuzz_sqlite_begin();
         sample_make();
     }
     const size_t hit = damage_all(&cursor);

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 
 #if TEST_SANITIZED && defined(__clang__)
 #include <sanitizer/asan_interface.h>
@@ -26,13 +27,24 @@
 #define RED_BYTES ((size_t) 64)
 #define RESERVED_MAX 64
 #define OBJECT_BYTES_MIN ((size_t) 262144)
+#define SMALL_MAX 512
+#define PAGE_BYTES ((size_t) 4096)
+#define PAGES_WATCHED ((size_t) 16384)
+#define PAGES_KEPT 192
 
 static struct {
     uint8_t *small;
     uint8_t *large;
     size_t small_used;
     size_t large_used;
-    size_t count; /* of regions that are there */
+    struct region smalls[SMALL_MAX]; /* as they lie, also from before the last wipe */
+    size_t smalls_known;
+    size_t smalls_count;
+    size_t kept[PAGES_KEPT]; /* pages of `large` that are wiped, not handed back */
+    size_t kept_count;
+    bool is_kept[PAGES_WATCHED];
+    long faults_count; /* of the process, at the last wipe */
+    size_t count;      /* of regions that are there */
     struct region reserved[RESERVED_MAX];
     size_t reserved_count;
 } pool;
@@ -59,14 +71,30 @@ static void pool_begin(void)
     }
 }
 
+/* Whether the next one lay here before. If not, what lies from here on is forgotten. */
+static bool is_known(const uint8_t *base, size_t size)
+{
+    const struct region *known = &pool.smalls[pool.smalls_count];
+    if (pool.smalls_count < pool.smalls_known && known->base == base && known->size == size) {
+        return true;
+    }
+    ASAN_UNPOISON_MEMORY_REGION(base, (size_t) (pool.large - base));
+    pool.smalls_known = pool.smalls_count + 1;
+    return false;
+}
+
 static void *take_small(size_t size)
 {
     uint8_t *base = pool.small + pool.small_used;
     const size_t whole = (size + RED_BYTES + ALIGNMENT - 1) & ~(ALIGNMENT - 1);
     CHECK_LE(whole, SMALL_ROOM - pool.small_used);
+    CHECK_LT(pool.smalls_count, SMALL_MAX);
     pool.small_used += whole;
-    ASAN_UNPOISON_MEMORY_REGION(base, size);
-    ASAN_POISON_MEMORY_REGION(base + size, whole - size);
+    if (!is_known(base, size)) {
+        pool.smalls[pool.smalls_count] = (struct region){.base = base, .size = size};
+        ASAN_POISON_MEMORY_REGION(base + size, whole - size);
+    }
+    pool.smalls_count++;
     return base;
 }
 
@@ -110,17 +138,69 @@ bool __wrap_region_reserve(struct region *region, size_t size)
     return true;
 }
 
+static void wipe_small(void)
+{
+    for (size_t i = 0; i < pool.smalls_count; i++) {
+        memset(pool.smalls[i].base, 0, pool.smalls[i].size);
+    }
+    pool.smalls_count = 0;
+    pool.small_used = 0;
+}
+
+static long faults_count(void)
+{
+    struct rusage usage;
+    CHECK_EQ(getrusage(RUSAGE_SELF, &usage), 0);
+    return usage.ru_minflt;
+}
+
+static void wipe_page(size_t page)
+{
+    memset(pool.large + page * PAGE_BYTES, 0, PAGE_BYTES);
+}
+
+/* Those that are there and are not kept yet. */
+static void find_pages(void)
+{
+    static uint8_t is_there[PAGES_WATCHED];
+    const size_t pages = (pool.large_used + PAGE_BYTES - 1) / PAGE_BYTES;
+    CHECK_LE(pages, PAGES_WATCHED);
+    CHECK_EQ(mincore(pool.large, pool.large_used, is_there), 0);
+    for (size_t i = 0; i < pages; i++) {
+        if ((is_there[i] & 1) == 0 || pool.is_kept[i]) {
+            continue;
+        }
+        if (pool.kept_count < PAGES_KEPT) {
+            pool.is_kept[i] = true;
+            pool.kept[pool.kept_count++] = i;
+            wipe_page(i);
+        } else {
+            CHECK_EQ(madvise(pool.large + i * PAGE_BYTES, PAGE_BYTES, MADV_DONTNEED), 0);
+        }
+    }
+}
+
+/* Without a fault since the last time there is no page that was not there then. */
+static void wipe_large(void)
+{
+    for (size_t i = 0; i < pool.kept_count; i++) {
+        wipe_page(pool.kept[i]);
+    }
+    if (faults_count() != pool.faults_count) {
+        find_pages();
+        pool.faults_count = faults_count();
+    }
+    pool.large_used = 0;
+}
+
 static void wipe(void)
 {
-    ASAN_UNPOISON_MEMORY_REGION(pool.small, pool.small_used);
-    memset(pool.small, 0, pool.small_used);
     for (size_t i = 0; i < pool.reserved_count; i++) {
         ASAN_UNPOISON_MEMORY_REGION(pool.reserved[i].base, pool.reserved[i].size);
     }
-    CHECK_EQ(madvise(pool.large, pool.large_used, MADV_DONTNEED), 0);
     pool.reserved_count = 0;
-    pool.small_used = 0;
-    pool.large_used = 0;
+    wipe_small();
+    wipe_large();
 }
 
 /* With the last one goes all that was written. */

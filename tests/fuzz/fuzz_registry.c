@@ -10,7 +10,7 @@
 
 #define STEPS_MAX 200
 #define OPS_MAX 6
-#define CHECK_EVERY 4
+#define CHECK_EVERY_MAX 128 /* steps: the input says how often the invariants are checked */
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -371,11 +371,13 @@ static void play(struct fuzz_cursor *cursor)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct fuzz_cursor cursor = fuzz_cursor_of(data, size);
+    const uint8_t mode = fuzz_byte(&cursor);
+    const size_t check_every = (size_t) CHECK_EVERY_MAX >> (mode / 6 % 8);
     const struct stat_row *rows;
-    world_begin(&world, spans_ms[fuzz_below(&cursor, 6)]);
+    world_begin(&world, spans_ms[mode % 6]);
     for (size_t i = 0; i < STEPS_MAX && cursor.left > 0 && world.registry != NULL; i++) {
         play(&cursor);
-        if (i % CHECK_EVERY == CHECK_EVERY - 1 && world.registry != NULL) {
+        if (i % check_every == check_every - 1 && world.registry != NULL) {
             registry_check(world.registry);
         }
     }

@@ -232,7 +232,7 @@ static struct limits small_limits(void)
     limits.sessions = 6;
     limits.parked_session = 6;
     limits.parked = 16;
-    limits.parked_gens = 1024;
+    limits.parked_gens = 32;
     limits.armed = 4;
     limits.labels = 8;
     limits.label_uses = 32;
@@ -242,7 +242,7 @@ static struct limits small_limits(void)
     limits.watch_events = 16;
     limits.watch_bytes = 65536;
     limits.recovered = 32;
-    limits.journal_bytes = 1048576;
+    limits.journal_bytes = 131072;
     limits.finished = 8;
     limits.replies_session_bytes = 65536;
     limits.replies_bytes = 131072;

@@ -2,10 +2,13 @@
 # SPDX-License-Identifier: MIT
 """Runs the fuzzers: each for a while, from its seeds in tests/fuzz/corpus, under both sanitizers.
 
-    tests/fuzz/run.py --quick                     # a few seconds each
-    tests/fuzz/run.py --full --work DIR           # minutes each; what is found is kept in DIR for the next time
+    tests/fuzz/run.py --quick                     # a million executions each, as far as a minute carries
+    tests/fuzz/run.py --full --work DIR           # ten million, a quarter of an hour; DIR keeps what is found
     tests/fuzz/run.py --full sp client            # these alone
     tests/fuzz/run.py --merge DIR                 # the seeds anew: minimised, with what was found in DIR
+
+The slow ones begin first, two at a time, and share the time so that as many as possible get to their goal.
+What all runs of --full have counted so far stands in docs/testing/fuzz.json.
 
 On stdout one JSON object a line for each figure, on stderr how it goes. The exit code is 1 where a target
 crashed, leaked or hung, and where it reaches less than its seeds once did: then it tests nothing any more.
@@ -26,22 +29,26 @@ HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
 CORPUS = HERE / "corpus"
 FEATURES = CORPUS / "features.json"
+COUNTS = ROOT / "docs" / "testing" / "fuzz.json"
 FEATURES_MIN = 100  # of a target that reaches anything
 FEATURES_PART = 0.9  # of what the seeds reached when they were made: compilers differ a little
 TARGETS_GOAL = 8
-MODES = {"quick": {"runs": 1_000_000, "seconds": 4}, "full": {"runs": 10_000_000, "seconds": 150}}
+EVER_GOAL = 10_000_000
+MODES = {"quick": {"runs": 1_000_000, "seconds": 56}, "full": {"runs": 10_000_000, "seconds": 880}}
+RATE_UNKNOWN = 10_000  # executions a second of a target that was never counted
+SECONDS_MIN = 3  # of each target
 ARTIFACTS = ("crash-", "leak-", "timeout-", "oom-")
 MERGE_FILES_MAX = 40  # of a target, beside the seeds that were made by hand
 MERGE_BYTES_MAX = 14000
-TEXT_BYTES = 4096
-SCRIPT_BYTES = 2048
+TEXT_BYTES = 2048
+SCRIPT_BYTES = 1024
 # libconfig leaks at a syntax error: libFuzzer would stop at each to look whether it was ours. The seeds are
 # tried for leaks by the test suite.
 OPTIONS = {
     "config": ["-detect_leaks=0", f"-max_len={TEXT_BYTES}"],
-    "codec_equal": ["-max_len=16384"],
-    "op": ["-max_len=16384"],
-    "sp": ["-max_len=16384"],
+    "codec_equal": [f"-max_len={TEXT_BYTES}"],
+    "op": [f"-max_len={TEXT_BYTES}"],
+    "sp": [f"-max_len={TEXT_BYTES}"],
 }
 
 
@@ -73,47 +80,66 @@ def last(pattern, text):
 class Run:
     """One target's process."""
 
-    def __init__(self, target, args, work, artifacts):
+    def __init__(self, target, args, rate, work, artifacts):
         self.target = target
         self.log_path = work / f"{target}.log"
         self.artifacts = artifacts
         self.binary = args.build / "tests" / f"fuzz_{target}"
         self.seed = args.seed
+        self.goal = args.runs
+        self.rate = rate  # executions a second, as they last were
+        self.executions = 0
+        self.seconds = 0.0
         found = work / target
         found.mkdir(parents=True, exist_ok=True)
         options = OPTIONS.get(target, [f"-max_len={SCRIPT_BYTES}"])
-        self.command = [str(self.binary), f"-runs={args.runs}", f"-max_total_time={args.seconds}",
-                        "-timeout=10", "-rss_limit_mb=2048", "-print_final_stats=1",
-                        "-close_fd_mask=1", f"-seed={self.seed}",
-                        f"-artifact_prefix={artifacts}/{target}-", *options, str(found),
-                        str(CORPUS / target)]
-        self.limit_s = 3 * args.seconds + 90
+        # To weigh the seeds by how rare what they reach is takes a third of the time of the large targets.
+        self.options = ["-timeout=10", "-rss_limit_mb=2048", "-print_final_stats=1", "-reload=0",
+                        "-entropic=0", "-close_fd_mask=1", f"-artifact_prefix={artifacts}/{target}-",
+                        *options, str(found), str(CORPUS / target)]
+        self.command = []
+        self.found = []
         self.hung = False
         self.status = None
+        self.is_playing = False
 
     def log(self):
         return self.log_path.read_text(errors="replace") if self.log_path.exists() else ""
 
-    def play(self):
+    def needs_s(self):
+        return max(0, self.goal - self.executions) / max(1, self.rate)
+
+    def is_at_end(self):
+        return self.hung or self.status not in (None, 0) or self.executions >= self.goal
+
+    def play(self, seconds):
+        """Goes on for so long, or until the goal is reached."""
+        self.seed += self.status is not None
+        self.command = [str(self.binary), f"-runs={self.goal - self.executions}",
+                        f"-max_total_time={seconds}", f"-seed={self.seed}", *self.options]
         before = {path.name for path in self.artifacts.iterdir()}
+        started = time.monotonic()
         with open(self.log_path, "wb") as log:
+            self.is_playing = True
             process = subprocess.Popen(self.command, stdout=log, stderr=log, cwd=self.artifacts)
             try:
-                self.status = process.wait(timeout=self.limit_s)
+                self.status = process.wait(timeout=3 * seconds + 90)
             except subprocess.TimeoutExpired:
                 process.kill()
                 self.status = process.wait()
                 self.hung = True
-        self.found = [path for path in sorted(self.artifacts.iterdir())
-                      if path.name not in before and path.name.startswith(
-                          tuple(f"{self.target}-{kind}" for kind in ARTIFACTS))]
+        self.is_playing = False
+        self.seconds += time.monotonic() - started
+        self.found += [path for path in sorted(self.artifacts.iterdir())
+                       if path.name not in before and path.name.startswith(
+                           tuple(f"{self.target}-{kind}" for kind in ARTIFACTS))]
         self.take(self.log())
 
     def take(self, log):
         line = last(r"^#\d+\s+(?:DONE|INITED|NEW|REDUCE|pulse)\s+cov: (\d+) ft: (\d+)", log)
         self.edges, self.features = (int(line[0]), int(line[1])) if line else (0, 0)
-        self.executions = int(last(r"stat::number_of_executed_units:\s*(\d+)", log) or 0)
-        self.rate = int(last(r"stat::average_exec_per_sec:\s*(\d+)", log) or 0)
+        self.executions += int(last(r"stat::number_of_executed_units:\s*(\d+)", log) or 0)
+        self.rate = int(self.executions / max(0.001, self.seconds))
 
     def failure(self, features_before):
         """Why this run has failed; None: it has not."""
@@ -137,30 +163,71 @@ class Run:
 def progress(runs, done):
     while not done.wait(10):
         for run in runs:
-            if run.status is None and run.log_path.exists():
+            if run.is_playing:
                 line = last(r"^#(\d+)\s.*?cov: (\d+) ft: (\d+)", run.log())
                 if line:
                     say(f"{run.target}: {line[0]} executions, {line[1]} edges, {line[2]} features so far")
 
 
-def play_all(runs, jobs):
-    """So many at a time."""
-    waiting = list(runs)
-    lock = threading.Lock()
+def share(seconds, needs):
+    """What each gets at the most: all is shared, and the slow ones get the same."""
+    level = 0.0
+    left = sorted(needs)
+    while left:
+        level = seconds / len(left)
+        if left[0] > level:
+            return level
+        seconds -= left.pop(0)
+    return level + seconds
+
+
+class Schedule:
+    """Who runs when, and for how long: those that need longest first. When each had its share, what is
+    left of the time goes to those that have not reached their goal."""
+
+    def __init__(self, runs, args):
+        self.waiting = list(runs)
+        self.ends = {}  # of those that run
+        self.jobs = args.jobs
+        self.finish = time.monotonic() + args.seconds
+        self.lock = threading.Lock()
+
+    def next_run(self):
+        with self.lock:
+            now = time.monotonic()
+            left = max(0.0, self.finish - now)
+            if not self.waiting:
+                return None, 0
+            self.waiting.sort(key=lambda run: (run.status is not None, -run.needs_s()))
+            free = self.jobs * left - sum(max(0.0, end - now) for end in self.ends.values())
+            seconds = share(free, [run.needs_s() for run in self.waiting])
+            seconds = max(SECONDS_MIN, int(min(seconds, left)))
+            run = self.waiting.pop(0)
+            self.ends[run.target] = now + seconds
+            return run, seconds
+
+    def ended(self, run):
+        with self.lock:
+            del self.ends[run.target]
+            if not run.is_at_end() and self.finish - time.monotonic() > 2 * SECONDS_MIN:
+                self.waiting.append(run)
+
+
+def play_all(runs, args):
+    schedule = Schedule(runs, args)
     done = threading.Event()
 
     def worker():
-        while True:
-            with lock:
-                if not waiting:
-                    return
-                run = waiting.pop(0)
-            run.play()
+        run, seconds = schedule.next_run()
+        while run is not None:
+            run.play(seconds)
             say(f"{run.target}: {run.executions} executions, {run.rate} a second, {run.edges} edges, "
                 f"{run.features} features")
+            schedule.ended(run)
+            run, seconds = schedule.next_run()
 
     threading.Thread(target=progress, args=(runs, done), daemon=True).start()
-    threads = [threading.Thread(target=worker) for _ in range(jobs)]
+    threads = [threading.Thread(target=worker) for _ in range(args.jobs)]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -168,12 +235,21 @@ def play_all(runs, jobs):
     done.set()
 
 
-def cumulate(path, runs):
-    """Executions of all runs that were ever counted in this file, by target."""
-    counts = json.loads(path.read_text()) if path.exists() else {}
+def counts_read(path):
+    return json.loads(path.read_text()) if path.exists() else {}
+
+
+def cumulate(args, runs):
+    """Executions of all runs that were ever counted, by target, with those of this one."""
+    counts = counts_read(args.counts)
     for run in runs:
-        counts[run.target] = counts.get(run.target, 0) + run.executions
-    path.write_text(json.dumps(counts, indent=2, sort_keys=True) + "\n")
+        count = counts.setdefault(run.target, {"executions": 0, "runs": 0})
+        count["executions"] += run.executions
+        count["runs"] += 1
+        count["rate"] = run.rate
+        count["last"] = {"at": time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime()), "seed": run.seed,
+                         "executions": run.executions, "crashes": len(run.found)}
+    args.counts.write_text(json.dumps(counts, indent=2, sort_keys=True) + "\n")
     return counts
 
 
@@ -193,11 +269,14 @@ def report(runs, args, goal):
         row("crashes, leaks and hangs", len(run.found) + int(run.hung), goal=0, sense="<=", **more)
     row("targets", len(runs), goal=TARGETS_GOAL, sense=">=", seed=args.seed, note="fuzzers that ran")
     row("executions in all", sum(run.executions for run in runs), seed=args.seed, note="of this run")
-    if args.cumulative is not None:
-        counts = cumulate(args.cumulative, runs)
-        row("executions ever", sum(counts.values()), note=f"as counted in {args.cumulative.name}")
-        row("executions ever, of the target with the fewest",
-            min(counts.get(run.target, 0) for run in runs), goal=goal, sense=">=", note="cumulative")
+    counts = cumulate(args, runs) if args.count else counts_read(args.counts)
+    ever = {run.target: counts.get(run.target, {}).get("executions", 0) for run in runs}
+    note = f"cumulative, {'with' if args.count else 'without'} this run"
+    for target, executions in ever.items():
+        row("executions ever", executions, goal=EVER_GOAL, sense=">=", note=f"{target}, {note}")
+    row("executions ever, of all targets", sum(ever.values()), note=note)
+    row("executions ever, of the target with the fewest", min(ever.values()), goal=EVER_GOAL, sense=">=",
+        note=note)
     row("targets that failed", failures, goal=0, sense="<=", seed=args.seed, note="of all")
     return failures
 
@@ -243,16 +322,18 @@ def parse():
     parser.add_argument("--quick", dest="mode", action="store_const", const="quick", default="quick")
     parser.add_argument("--full", dest="mode", action="store_const", const="full")
     parser.add_argument("--runs", type=int, help="executions of each target")
-    parser.add_argument("--seconds", type=int, help="of each target, at the most")
+    parser.add_argument("--seconds", type=int, help="that all of it may take")
     parser.add_argument("--jobs", type=int, default=2, help="targets at a time")
     parser.add_argument("--seed", type=int, default=random.randrange(1, 2**31))
     parser.add_argument("--build", type=pathlib.Path, help="where the fuzzers are built already")
     parser.add_argument("--work", type=pathlib.Path, help="where to keep what is found")
-    parser.add_argument("--cumulative", type=pathlib.Path, help="a file that counts all executions")
+    parser.add_argument("--counts", type=pathlib.Path, default=COUNTS, help="the file that counts all runs")
+    parser.add_argument("--count", action="store_true", help="count this run there; --full does")
     parser.add_argument("--merge", type=pathlib.Path, metavar="DIR", help="make the seeds anew")
     args = parser.parse_args()
     args.runs = args.runs or MODES[args.mode]["runs"]
     args.seconds = args.seconds or MODES[args.mode]["seconds"]
+    args.count = args.count or args.mode == "full"
     return args
 
 
@@ -272,9 +353,11 @@ def main():
     work.mkdir(parents=True, exist_ok=True)
     artifacts = args.build / "fuzz-artifacts"
     artifacts.mkdir(exist_ok=True)
-    say(f"{len(targets)} targets, {args.runs} executions or {args.seconds} s each, seed {args.seed}")
-    runs = [Run(target, args, work.resolve(), artifacts.resolve()) for target in targets]
-    play_all(runs, args.jobs)
+    say(f"{len(targets)} targets, {args.runs} executions each in {args.seconds} s, seed {args.seed}")
+    counts = counts_read(args.counts)
+    runs = [Run(target, args, counts.get(target, {}).get("rate", RATE_UNKNOWN), work.resolve(),
+                artifacts.resolve()) for target in targets]
+    play_all(runs, args)
     failures = report(runs, args, args.runs)
     if args.work is None:
         shutil.rmtree(work)

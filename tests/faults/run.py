@@ -1,3 +1,4 @@
+#!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
 """Every allocation, the system calls and the descriptors fail, in the daemon, the codec, the client library, the embedded one and
 cancelctl. A figure a line on standard output, as JSON; progress and each failure on standard error.
@@ -13,11 +14,22 @@ import subprocess
 import sys
 import time
 
-import allocations
-import calls
-import commands
-import descriptors
-from faults import PROGRAMS, Tally, say
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support", "python"))
+
+import interpreter  # noqa: E402
+
+interpreter.with_protobuf()
+# Whom no test runner tells where the programs are: it is read when the next lines are.
+if "--build" in sys.argv[:-1]:
+    BUILD = os.path.abspath(sys.argv[sys.argv.index("--build") + 1])
+    os.environ.update(CANCELD_BINARIES=os.path.join(BUILD, "bin"), CANCELD_TEST_PROGRAMS=os.path.join(BUILD, "tests"))
+    sys.path.insert(0, os.path.join(BUILD, "tests", "e2e"))
+
+import allocations  # noqa: E402
+import calls  # noqa: E402
+import commands  # noqa: E402
+import descriptors  # noqa: E402
+from faults import PROGRAMS, Tally, say  # noqa: E402
 
 PROGRAM_POINTS = {"quick": 15, "full": 0}  # of test_fault_*, for each scenario and kind; 0: all
 DAEMON_POINTS = {"quick": 10, "full": 600}
@@ -141,6 +153,7 @@ def main():
     size.add_argument("--full", action="store_const", const="full", dest="size")
     parser.add_argument("--seed", type=int, default=int.from_bytes(os.urandom(4), "little"))
     parser.add_argument("--only", action="append", default=[])
+    parser.add_argument("--build", help="the build directory whose programs they are; without it the environment says so")
     arguments = parser.parse_args()
     begin = time.monotonic()
     say(f"seed {arguments.seed}")

@@ -255,7 +255,7 @@ static void registry_start(struct world *world, uint64_t recovery_ms)
                                            .epoch = world->epoch,
                                            .counter_first = 1,
                                            .table_key = {1, 2},
-                                           .secret_key = {3, 4},
+                                           .secret_key = {3, world->epoch}, /* new each start */
                                            .now_ms = world->now_ms,
                                            .recovery_ms = recovery_ms};
     const struct registry_port port = {.context = world,

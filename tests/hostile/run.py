@@ -14,7 +14,6 @@ of hostility after the other, each with the end that it has to have: kinds.py. -
 with short patience. One JSON object a line on stdout for each figure."""
 import argparse
 import dataclasses
-import importlib.util
 import os
 import re
 import subprocess
@@ -22,9 +21,12 @@ import sys
 import threading
 import time
 
-import bed
-import kinds
-from bed import PATIENCE, ROOT, Daemon, Violation, eventually, require, say
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support", "python"))
+
+import bed  # noqa: E402
+import interpreter  # noqa: E402
+import kinds  # noqa: E402
+from bed import PATIENCE, ROOT, Daemon, Violation, eventually, require, say  # noqa: E402
 
 CROWD = {"unread": 100, "dribble": 100, "half": 1000, "flood": 10}
 KIB_A_PEER_MAX = 300
@@ -228,15 +230,8 @@ def arguments():
     return parser.parse_args()
 
 
-def use_python_of_the_system():
-    """The first python3 on the PATH may know nothing of protobuf, which Debian's has."""
-    system = "/usr/bin/python3"
-    if importlib.util.find_spec("google") is None and os.path.realpath(sys.executable) != os.path.realpath(system) and os.path.exists(system):
-        os.execv(system, [system, *sys.argv])
-
-
 def main():
-    use_python_of_the_system()
+    interpreter.with_protobuf()
     options = arguments()
     size = SIZES[options.size]
     counts = {kind: count // size.share for kind, count in CROWD.items()}

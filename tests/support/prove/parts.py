@@ -198,7 +198,10 @@ class Schedule:
                 started.append(Outcome(part, [], MISSING, why))
             elif sum(of.part.cores for of in self.running) + part.cores <= self.CORES:
                 self.waiting.remove(part)
-                self.running.append(Running(part, self.places, self.quick, self.seed))
+                try:
+                    self.running.append(Running(part, self.places, self.quick, self.seed))
+                except OSError as error:  # a script without its first line
+                    started.append(Outcome(part, [], FAILED, f"it cannot be started: {error}"))
         return started
 
     def step(self):

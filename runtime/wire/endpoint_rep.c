@@ -69,8 +69,10 @@ void rep_close_when_flushed(struct endpoint_rep *rep)
     if (!rep->common.closing) {
         return;
     }
-    if (rep->socket_open && rep->sending_count == 0) {
-        rep_close_socket(rep);
+    if (rep->socket_open && rep->sending_count == 0 && !rep->lingering) {
+        rep->lingering = true;
+        actor_timer_set(rep->common.actor, &rep->flush_timer,
+                        time_after(actor_now_ns(rep->common.actor), REP_LINGER_MS * NS_PER_MS));
     }
     if (!rep->socket_open && rep->busy_count == 0) {
         actor_exit(rep->common.actor);
@@ -97,8 +99,9 @@ static void rep_close(struct endpoint *endpoint, uint64_t flush_ms)
 {
     struct endpoint_rep *rep = rep_of(endpoint);
     rep->refusing = true;
+    rep->lingering = rep->sending_count == 0;
     /* By a timer in any case: this may be called from within the handler. */
-    uint64_t wait_ms = rep->sending_count > 0 ? flush_ms : 0;
+    uint64_t wait_ms = rep->lingering && flush_ms > REP_LINGER_MS ? REP_LINGER_MS : flush_ms;
     rep->flush_timer.on_fire = rep_on_flush;
     actor_timer_set(endpoint->actor, &rep->flush_timer,
                     time_after(actor_now_ns(endpoint->actor), wait_ms * NS_PER_MS));

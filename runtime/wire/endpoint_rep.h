@@ -61,6 +61,9 @@ struct rep_context {
     uint64_t since_ns; /* when it began to send */
 };
 
+/* NNG says of the last reply on a connection that it is sent once it has taken it. A close gives it this long. */
+#define REP_LINGER_MS 20
+
 struct endpoint_rep {
     struct endpoint common; /* first: the two are cast into each other */
 
@@ -83,6 +86,7 @@ struct endpoint_rep {
     uint32_t busy_count;
     struct actor_timer stall_timer;
     struct actor_timer flush_timer;
+    bool lingering; /* closing, and all is sent, for all that NNG says */
 };
 
 /* ---- endpoint_rep.c ---- */

@@ -12,8 +12,9 @@ import threading
 import time
 
 from faults import (BINARIES, HERE, Control, FaultyDaemon, Peer, eventually, pb, place_of, say, serves, stride_of)
-from wire import (PATIENCE, FrameRefused, Session, adopt, armed, cancel, cancel_label, cancel_namespace, count, delete,
-                  detach, disarm, drain, get, handshake, history, page, poll, store, touch, undrain, wait, watch)
+from wire import (PATIENCE, FrameRefused, Session, adopt, armed, cancel, cancel_label, cancel_namespace, count,
+                  delete, detach, disarm, drain, get, handshake, history, page, ping, poll, store, touch,
+                  undrain, wait, watch)
 
 SECONDS = 3  # of patience with one answer
 RECORDED = (pb.ANSWER_REQUESTED, pb.ANSWER_ALREADY_REQUESTED)
@@ -48,6 +49,14 @@ class Bed:
         for session in self.sessions:
             session.close()
         self.sessions = []
+
+    def owner_comes_back(self):
+        """Its session goes on by a new connection where its own was cut: by a run that it had a part in."""
+        try:
+            self.owner.op(ping())
+        except OSError:
+            opened = self.owner.resume()
+            assert opened.answer == pb.ANSWER_OPENED, opened
 
     def cancelled(self, result, key, gen, labels=()):
         if result.answer in RECORDED:
@@ -386,7 +395,10 @@ class Runner:
         daemon = self.bed.daemon
         if not daemon.is_running():
             return f"the daemon ended with {daemon.process.returncode}: {daemon.log_text()[-300:]}"
-        if not serves(self.bed.url) or not cancels(self.bed):
+        served = serves(self.bed.url)
+        if served:
+            self.bed.owner_comes_back()
+        if not served or not cancels(self.bed):
             return f"no service in time: {daemon.log_text()[-300:]}"
         wrong = is_kept(self.bed)
         # Each run leaves one operation, and a journal its records: none of that is from malloc.

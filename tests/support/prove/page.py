@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """docs/testing/results.json, and what is made of it: the figures in docs/testing.md, and the table that
 tests/prove ends with. What a run did not measure is kept from an earlier one, and says so."""
+import collections
 import json
 import os
 
@@ -85,10 +86,12 @@ class Results:
         lines = {}
         for mode in MODES:
             for name, entry in self.all["parts"][mode].items():
+                several = {figure for figure, count in collections.Counter(row["figure"] for row in entry["rows"]).items() if count > 1}
                 for row in entry["rows"]:
                     if row.get("goal") is not None:
+                        figure = f"{row['figure']} ({row.get('note', '')})" if row["figure"] in several else row["figure"]
                         cells = [value_of(row), goal_of(row), ", ".join(filter(None, (verdict(row), self.mark(mode, entry))))]
-                        lines.setdefault((name, row["figure"]), {"title": entry["title"]})[mode] = cells
+                        lines.setdefault((name, figure), {"title": entry["title"]})[mode] = cells
         table = ["| layer | figure | " + " | ".join(f"--{mode} | goal | " for mode in MODES) + " |",
                  "|---|---|" + "---:|---:|---|" * len(MODES)]
         names = list(dict.fromkeys(name for name, _figure in lines))

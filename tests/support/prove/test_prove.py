@@ -139,6 +139,14 @@ class Pages(unittest.TestCase):
         self.assertIn("| `x` | --quick | 5 | 2 s |", text)
         self.assertIn("| other | 3 |  |  |", results.figures())
 
+    def test_figures_of_one_name_are_told_apart_by_their_notes(self):
+        results = self.results()
+        results.add([outcome([self.row(500, note="of a"), self.row(600, note="of b"), self.row(7, figure="few", note="x")])], "quick", 5)
+        text = results.part_of_page()
+        self.assertIn("| X | events (of a) |", text)
+        self.assertIn("| X | events (of b) |", text)
+        self.assertIn("| X | few |", text)
+
     def test_what_an_earlier_run_measured_is_kept_and_marked(self):
         results = self.results()
         results.add([outcome([self.row(500)])], "quick", 5)

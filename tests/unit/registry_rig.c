@@ -372,3 +372,15 @@ struct op rig_poll(const struct notice_ack *acks, size_t acks_count, uint32_t wa
     return (struct op){.kind = OP_POLL,
                        .as.poll = {.acks = acks, .acks_count = acks_count, .wait_ms = wait_ms}};
 }
+
+uint64_t rig_stat(const struct rig *rig, const char *row)
+{
+    const struct stat_row *rows;
+    size_t count = registry_stats(rig->registry, &rows);
+    size_t i = 0;
+    while (i < count && strcmp(rows[i].name, row) != 0) {
+        i++;
+    }
+    CHECK_LT(i, count); /* there is such a row */
+    return rows[i].value;
+}

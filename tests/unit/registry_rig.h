@@ -134,6 +134,9 @@ struct seen rig_do_quickly(struct rig *rig, uint64_t session, struct op op);
 /* The same for an op that parks. */
 void rig_park(struct rig *rig, uint64_t link, uint64_t session, uint64_t request_id, struct op op);
 
+/* A row of the registry's figures; there has to be such a row. */
+uint64_t rig_stat(const struct rig *rig, const char *row);
+
 /* A new session on the link: its number. */
 uint64_t rig_open(struct rig *rig, uint64_t link, uint32_t heartbeat_ms);
 

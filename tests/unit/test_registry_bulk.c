@@ -19,16 +19,9 @@ static struct seen ask(uint64_t session, struct op op)
     return rig_ask(&rig, 1, session, session == 0 ? 0 : ++ids, op);
 }
 
-static uint64_t stat(const char *name)
+static uint64_t stat(const char *row)
 {
-    const struct stat_row *rows;
-    size_t rows_count = registry_stats(rig.registry, &rows);
-    for (size_t i = 0; i < rows_count; i++) {
-        if (strcmp(rows[i].name, name) == 0) {
-            return rows[i].value;
-        }
-    }
-    test_failed(__FILE__, __LINE__, name);
+    return rig_stat(&rig, row);
 }
 
 static struct op cancel_label(const char *label)

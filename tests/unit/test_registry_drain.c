@@ -60,16 +60,9 @@ static void end(uint64_t session, const char *space, const char *key, uint64_t g
     CHECK_EQ(ask(session, op).answer, ANSWER_DELETED);
 }
 
-static uint64_t stat(const char *name)
+static uint64_t stat(const char *row)
 {
-    const struct stat_row *rows;
-    size_t rows_count = registry_stats(rig.registry, &rows);
-    for (size_t i = 0; i < rows_count; i++) {
-        if (strcmp(rows[i].name, name) == 0) {
-            return rows[i].value;
-        }
-    }
-    test_failed(__FILE__, __LINE__, name);
+    return rig_stat(&rig, row);
 }
 
 static void an_empty_namespace_is_drained_at_once(void)

@@ -78,16 +78,9 @@ static uint64_t count(uint32_t state, uint64_t owner, struct labels labels)
     return seen.count;
 }
 
-static uint64_t stat(const char *name)
+static uint64_t stat(const char *row)
 {
-    const struct stat_row *rows;
-    size_t rows_count = registry_stats(rig.registry, &rows);
-    for (size_t i = 0; i < rows_count; i++) {
-        if (strcmp(rows[i].name, name) == 0) {
-            return rows[i].value;
-        }
-    }
-    test_failed(__FILE__, __LINE__, name);
+    return rig_stat(&rig, row);
 }
 
 static enum state state_of(const char *key, uint64_t gen)

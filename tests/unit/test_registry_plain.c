@@ -22,14 +22,7 @@ static struct bytes name(unsigned i, char out[40])
 
 static uint64_t stat(const char *row)
 {
-    const struct stat_row *rows;
-    size_t count = registry_stats(rig.registry, &rows);
-    size_t i = 0;
-    while (i < count && strcmp(rows[i].name, row) != 0) {
-        i++;
-    }
-    CHECK_LT(i, count); /* there is such a row */
-    return rows[i].value;
+    return rig_stat(&rig, row);
 }
 
 static struct seen store(uint64_t session, unsigned i, uint32_t ttl_ms)

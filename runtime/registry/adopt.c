@@ -84,6 +84,9 @@ static void tell_adopted(struct request *q, uint32_t index)
         !journal_is_full(q->r)) {
         journal_cancel(q->r, index); /* it is told of, whatever it was cancelled by */
     }
+    if (operation->cause != 0) {
+        request_waits(q, cause_at(q->r, operation->cause)->told_after);
+    }
     struct result result = {.answer = ANSWER_ADOPTED,
                             .gen = operation->gen,
                             .state = (enum state) operation->state,

@@ -65,7 +65,7 @@ static void check_session(const struct registry *r, uint32_t index)
     chain_check(CHAIN(r, remembered, remembered, of_session), &session->passed);
     uint64_t number = 0;
     for (uint32_t i = session->notices.first; i != 0; i = notice_at(r, i)->of_session.next) {
-        ASSERT(notice_at(r, i)->number > number);
+        ASSERT(!notice_at(r, i)->untold && notice_at(r, i)->number > number);
         number = notice_at(r, i)->number;
     }
     uint64_t id = 0;
@@ -157,6 +157,7 @@ void registry_check(const struct registry *r)
     check_tree(r);
     check_watch(r);
     check_held(r);
+    check_untold(r);
     byte_heap_check(&r->bytes);
     byte_heap_check(&r->cause_bytes);
     byte_heap_check(&r->reply_bytes);

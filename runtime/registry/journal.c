@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* Records for the journal, and the answers that wait for them.
  *
- * What is decided here is told to owners at once and given to the journal in the same call. An
- * answer that tells of a cancel is held back until the journal has kept every record given before
- * it: so whatever a canceller was answered is found again after a crash. Answers that tell of no
- * cancel wait for nothing. The bytes of both, records and answers, have one bound; at it, and while
+ * What is decided here is told to owners at once (but for what an arm has done: see notice.c) and
+ * given to the journal in the same call. An answer that tells of a cancel is held back until the
+ * journal has kept every record given before it: so whatever a canceller was answered is found again
+ * after a crash. Answers that tell of no cancel wait for nothing. The bytes of both, records and answers, have one bound; at it, and while
  * the journal fails, nothing is accepted that would need it. */
 #include "registry/state.h"
 
@@ -106,6 +106,7 @@ void journal_arm_used(struct registry *r, uint32_t index, uint32_t operation)
     record.gen = operation_at(r, operation)->gen;
     operation_at(r, operation)->journaled = r->port.journal != NULL;
     give_of(r, armed_at(r, index)->cause, &record);
+    cause_at(r, armed_at(r, index)->cause)->told_after = r->journal_number;
 }
 
 void journal_arm_gone(struct registry *r, uint32_t index)
@@ -166,7 +167,7 @@ static bool answer_tells(enum answer answer)
 bool result_tells(const struct result *result)
 {
     if (result->answer == ANSWER_NOTICES || result->answer == ANSWER_ADOPTED) {
-        return false; /* owners are told at once, and bring what they know again */
+        return false; /* owners are told at once, but see request_waits(), and bring it again */
     }
     if (answer_tells(result->answer) || result->journaled || result->cause.code != CAUSE_UNSET) {
         return true;
@@ -248,6 +249,7 @@ void registry_journal_kept(struct registry *r, uint64_t number, uint64_t now_ms)
     note_time(r, now_ms);
     r->journal_failed = false;
     r->journal_kept = number > r->journal_kept ? number : r->journal_kept;
+    notices_journaled(r);
     while (r->holding.first != 0 &&
            held_at(r, r->holding.first)->journal_number <= r->journal_kept) {
         const struct held *held = held_at(r, r->holding.first);

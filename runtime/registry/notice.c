@@ -1,9 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /* Notices: what a session has to be told of its operations. They are made from state and stay until
- * they are acknowledged, so that no lost reply, late poll or reconnect loses one. */
+ * they are acknowledged, so that no lost reply, late poll or reconnect loses one.
+ *
+ * Owners are told at once; but not of a cancel by an arm. An arm is used once: were its use forgotten in
+ * a crash, after an owner has heard of it, the arm would come back and cancel another one. So these
+ * notices are untold, and have no number, until the journal has that use. */
 #include "registry/state.h"
 
 #define OF_SESSION(r) CHAIN(r, notices, notice_record, of_session)
+#define OF_UNTOLD(r) CHAIN(r, notices, notice_record, of_session)
 #define OF_POLLS(r) CHAIN(r, sessions, session, of_polls)
 
 static struct notice describe(const struct registry *r, uint32_t number)
@@ -15,28 +20,18 @@ static struct notice describe(const struct registry *r, uint32_t number)
         .space = space_name(r, key_at(r, operation->key)->space),
         .key = key_name(r, operation->key),
         .gen = operation->gen,
-        .kind = notice->kind,
+        .kind = (enum notice_kind) notice->kind,
         .cause = cause_get(r, operation->cause),
         .outcome = notice->kind == NOTICE_ENDED ? (enum outcome) operation->outcome : OUTCOME_UNSET,
     };
 }
 
-void notice_add(struct registry *r, uint32_t index, enum notice_kind kind)
+static void tell(struct registry *r, uint32_t number)
 {
-    struct operation *operation = operation_at(r, index);
-    if (operation->owner == 0) {
-        return;
-    }
-    struct session *session = session_at(r, operation->owner);
-    ASSERT(!session->dying); /* an owner's death is looked at before the operation is */
-    ASSERT(operation->notices[kind] == 0);
-    uint32_t number = slab_take(&r->notices);
-    ASSERT(number != 0);
     struct notice_record *notice = notice_at(r, number);
+    struct operation *operation = operation_at(r, notice->operation);
+    struct session *session = session_at(r, operation->owner);
     notice->number = ++session->notice_number_last;
-    notice->operation = index;
-    notice->kind = kind;
-    operation->notices[kind] = number;
     chain_append(OF_SESSION(r), &session->notices, number);
     if (operation->owner == r->direct_session && r->port.told != NULL) {
         struct notice told = describe(r, number);
@@ -45,6 +40,41 @@ void notice_add(struct registry *r, uint32_t index, enum notice_kind kind)
     if (session->poll != 0 && !session->poll_due) {
         session->poll_due = true;
         chain_append(OF_POLLS(r), &r->polls, operation->owner);
+    }
+}
+
+void notice_add(struct registry *r, uint32_t index, enum notice_kind kind)
+{
+    struct operation *operation = operation_at(r, index);
+    if (operation->owner == 0) {
+        return;
+    }
+    /* An owner's death is looked at before the operation is. */
+    ASSERT(!session_at(r, operation->owner)->dying);
+    ASSERT(operation->notices[kind] == 0);
+    uint32_t number = slab_take(&r->notices);
+    ASSERT(number != 0);
+    struct notice_record *notice = notice_at(r, number);
+    notice->operation = index;
+    notice->kind = (uint8_t) kind;
+    operation->notices[kind] = number;
+    uint64_t after = operation->cause == 0 ? 0 : cause_at(r, operation->cause)->told_after;
+    if (after <= r->journal_kept) {
+        tell(r, number);
+        return;
+    }
+    notice->untold = true;
+    notice->number = after;
+    chain_append(OF_UNTOLD(r), &r->untold, number);
+}
+
+void notices_journaled(struct registry *r)
+{
+    uint32_t first;
+    while ((first = r->untold.first) != 0 && notice_at(r, first)->number <= r->journal_kept) {
+        chain_remove(OF_UNTOLD(r), &r->untold, first);
+        notice_at(r, first)->untold = false;
+        tell(r, first);
     }
 }
 
@@ -57,7 +87,11 @@ void notice_drop(struct registry *r, uint32_t index, enum notice_kind kind)
     }
     ASSERT(operation->owner != 0);
     operation->notices[kind] = 0;
-    chain_remove(OF_SESSION(r), &session_at(r, operation->owner)->notices, number);
+    if (notice_at(r, number)->untold) {
+        chain_remove(OF_UNTOLD(r), &r->untold, number);
+    } else {
+        chain_remove(OF_SESSION(r), &session_at(r, operation->owner)->notices, number);
+    }
     slab_give(&r->notices, number);
 }
 
@@ -70,8 +104,11 @@ void notice_acknowledge(struct registry *r, uint32_t session, const struct notic
     while (index != 0 && operation_at(r, index)->owner != session) {
         index = operation_id_next(r, index);
     }
-    if (index == 0 || (ack->kind != NOTICE_CANCEL && ack->kind != NOTICE_ENDED) ||
-        operation_at(r, index)->notices[ack->kind] == 0) {
+    if (index == 0 || (ack->kind != NOTICE_CANCEL && ack->kind != NOTICE_ENDED)) {
+        return;
+    }
+    uint32_t number = operation_at(r, index)->notices[ack->kind];
+    if (number == 0 || notice_at(r, number)->untold) {
         return;
     }
     notice_drop(r, index, (enum notice_kind) ack->kind);
@@ -162,5 +199,15 @@ void polls_answer(struct registry *r, uint32_t *budget)
         if (result.notices_count > 0) {
             parked_answer(r, session->poll, &result);
         }
+    }
+}
+
+void check_untold(const struct registry *r)
+{
+    chain_check(OF_UNTOLD(r), &r->untold);
+    uint32_t first = r->untold.first;
+    ASSERT(first == 0 || notice_at(r, first)->number > r->journal_kept);
+    for (uint32_t i = first; i != 0; i = notice_at(r, i)->of_session.next) {
+        ASSERT(notice_at(r, i)->untold && notice_at(r, i)->number <= r->journal_number);
     }
 }

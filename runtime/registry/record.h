@@ -100,6 +100,7 @@ struct kept_cause {
     struct kept_bytes actor;
     struct kept_bytes peer;
     uint64_t journal_number; /* the last record given that has it; 0: none */
+    uint64_t told_after;     /* owners hear of it when the journal has this one; 0: at once */
     uint32_t bulk;           /* the one that it is of; 0: none */
 };
 
@@ -240,10 +241,11 @@ struct operation {
 };
 
 struct notice_record {
-    struct chain of_session;
-    uint64_t number;
+    struct chain of_session; /* or of r->untold */
+    uint64_t number;         /* in its session; while it is untold, the record that it waits for */
     uint32_t operation;
-    enum notice_kind kind;
+    uint8_t kind; /* enum notice_kind */
+    bool untold;
 };
 
 struct armed {

@@ -82,7 +82,12 @@ void request_told(struct request *q, uint32_t cause)
 {
     uint64_t number = cause == 0 ? 0 : cause_at(q->r, cause)->journal_number;
     q->op_told = true;
-    q->told = number > q->told ? number : q->told;
+    request_waits(q, number);
+}
+
+void request_waits(struct request *q, uint64_t journal_number)
+{
+    q->told = journal_number > q->told ? journal_number : q->told;
 }
 
 /* The record that the answers so far wait for; 0: none. */

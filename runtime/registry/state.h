@@ -65,6 +65,7 @@ struct registry {
     struct chain_ends watched;        /* namespaces whose watchers can be answered */
     struct chain_ends unacknowledged; /* cancels, in the order of their cancel */
     struct chain_ends holding;        /* answers, in order */
+    struct chain_ends untold;         /* notices that wait for the journal, in order */
     uint32_t covers_count;            /* bulks that are lasting */
     uint32_t recovered_finished;      /* of recovered: those that are finished */
     uint32_t drain_cause;             /* while the daemon is drained; 0: it is not */
@@ -191,6 +192,7 @@ void request_refuse(struct request *q, const struct error *error); /* this op al
  * cause's record. An op that tells of a cancel and does not say of which waits for the newest record.
  */
 void request_told(struct request *q, uint32_t cause);
+void request_waits(struct request *q, uint64_t journal_number); /* at the least for that record */
 /* Whether a result of so many bytes fits; where not, nothing may be applied. For what has to be applied
  * before its answer is known. */
 MUST_CHECK bool request_has_room(struct request *q, size_t bytes);
@@ -280,6 +282,7 @@ struct found find_key(struct request *q,
 void notice_add(struct registry *r, uint32_t operation, enum notice_kind kind);
 void notice_drop(struct registry *r, uint32_t operation, enum notice_kind kind);
 void notice_acknowledge(struct registry *r, uint32_t session, const struct notice_ack *ack);
+void notices_journaled(struct registry *r); /* those that waited for what is kept by now go out */
 void serve_poll(struct request *q, const struct op *op);
 void polls_answer(struct registry *r, uint32_t *budget);
 void poll_answer_empty(struct registry *r, uint32_t parked);
@@ -521,6 +524,7 @@ void check_unacknowledged(const struct registry *r);
 void check_tree(const struct registry *r);
 void check_watch(const struct registry *r);
 void check_held(const struct registry *r);
+void check_untold(const struct registry *r);
 
 /* check_op.c: the fields of an op; an error with its field where one is out of range */
 struct error op_check(const struct registry *r, const struct op *op);

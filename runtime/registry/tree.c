@@ -202,7 +202,9 @@ static uint32_t keep_for_child(struct registry *r, uint32_t of_parent)
         return cause_share(r, of_parent);
     }
     cause.code = CAUSE_PARENT;
-    return cause_keep(r, &cause);
+    uint32_t own = cause_keep(r, &cause);
+    cause_at(r, own)->told_after = cause_at(r, of_parent)->told_after;
+    return own;
 }
 
 /* What its ban cancels with; the reference stays with it. */

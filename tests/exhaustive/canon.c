@@ -92,7 +92,7 @@ static void put_gen(const struct naming *naming, const struct gen *gen)
     put_bits(
         (const bool[]){gen->finished, gen->promised, gen->told[1] != 0, gen->told[2] != 0,
                        gen->number >> GEN_COUNTER_BITS<world.epoch, record != 0, record> world.kept,
-                       gen->has_ttl});
+                       gen->has_ttl, !oracle_is_told(gen)});
     put(end_of(gen));
     put_time(gen->ttl_end_ms);
     put_time(gen->stop_end_ms);

@@ -361,10 +361,11 @@ static void again(uint32_t actor, bool only_lost)
     }
 }
 
-static void keep(void)
+void world_keep(void)
 {
     world.kept = world.log_count;
     registry_journal_kept(world.registry, world.kept, world.now_ms);
+    oracle_decide_parked();
     settle();
 }
 
@@ -445,7 +446,7 @@ void event_apply(const struct move *event)
         pass_time();
         break;
     case EVENT_KEPT:
-        keep();
+        world_keep();
         break;
     case EVENT_CRASH:
         crash(event->mode == 0 ? world.kept : world.log_count);

@@ -122,6 +122,7 @@ static void apply_store(struct ask *ask)
     ask->expected = (struct expected){.answer = ANSWER_STORED, .gen = gen->number};
     if (arm->due_ms != 0) {
         oracle_cancel_gen(gen, CAUSE_USER, arm->by);
+        gen->of_arm = true;
         ask->expected.answer = ANSWER_BORN_CANCELLED;
         ask->expected.cause = gen->cause;
         ask->expected.by = gen->by;
@@ -146,6 +147,7 @@ static void apply_adopt(struct ask *ask)
     struct arm *arm = &world.arms[gen->key];
     uint8_t cause = CAUSE_UNSET;
     uint8_t by = NOBODY;
+    gen->of_arm = false;
     if (gen->recovered || gen->told[NOTICE_CANCEL] > 0) {
         cause = gen->cause;
         by = gen->by;
@@ -155,6 +157,7 @@ static void apply_adopt(struct ask *ask)
     } else if (arm->due_ms != 0) {
         cause = CAUSE_USER;
         by = arm->by;
+        gen->of_arm = true;
     }
     gen->recovered = false;
     gen->state = STATE_LIVE;
@@ -334,10 +337,16 @@ static void apply_wait(struct ask *ask)
     ask->expected = oracle_late(ask);
 }
 
+bool oracle_is_told(const struct gen *gen)
+{
+    const uint32_t record = oracle_record_of(gen->number);
+    return !gen->of_arm || (record != 0 && record <= world.kept);
+}
+
 /* A notice for that poll: one above the highest that its owner had seen when it asked. */
 bool oracle_is_news(const struct gen *gen, uint32_t kind, const struct ask *poll)
 {
-    return gen->owner == poll->actor && gen->due[kind] &&
+    return gen->owner == poll->actor && gen->due[kind] && oracle_is_told(gen) &&
            (gen->seen[kind] == 0 || gen->seen[kind] > poll->after);
 }
 

@@ -165,6 +165,10 @@ static void crash_gen(struct gen *gen, uint32_t kept)
                gen->state == STATE_UNSET,
            "a cancel of gen %u was answered and its record was not kept",
            (unsigned) (gen - world.gens));
+    EXPECT(!gen->of_arm || gen->told[NOTICE_CANCEL] == 0 || is_kept,
+           "the owner of gen %u was told of an arm's use whose record was not kept",
+           (unsigned) (gen - world.gens));
+    gen->of_arm = false;
     gen->recovered = is_kept;
     gen->repeats = has_end(gen->number, kept);
     if (is_kept) {

@@ -228,9 +228,7 @@ static uint64_t try(uint32_t depth, uint32_t event)
 /* Behind the event that was tried: the list, and what becomes of it all. It spoils the state. */
 static void examine(bool is_new)
 {
-    world.kept = world.log_count;
-    registry_journal_kept(world.registry, world.kept, world.now_ms);
-    answers_take();
+    world_keep();
     answers_check_silence();
     answers_compare_list();
     if (is_new) {

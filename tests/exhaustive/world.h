@@ -53,6 +53,7 @@ struct gen {
     bool recovered;            /* the journal gave its cancel back */
     bool repeats;              /* and says that its owner had ended it */
     bool covered;              /* its end is in the journal too */
+    bool of_arm;               /* an arm cancelled it, in this run of the daemon */
     bool known;                /* the owner has the answer of its store */
     bool finished;             /* and has deleted it, or was told that it is gone */
     bool promised;             /* somebody was answered that it is cancelled */
@@ -185,6 +186,8 @@ struct move {
 
 /* The world at its beginning: everybody has a session. */
 void world_begin(void);
+/* The journal keeps all that it was given. */
+void world_keep(void);
 /* All events that there are; the name of each is its place. */
 #define EVENTS_MAX 96
 extern struct move events[EVENTS_MAX];
@@ -225,6 +228,7 @@ void oracle_cut(uint32_t actor);
 uint64_t oracle_next_ms(void); /* when the oracle has something to do by itself; TIME_NEVER */
 void oracle_advance(uint64_t now_ms);
 void oracle_drop_asks(uint32_t actor);
+bool oracle_is_told(const struct gen *gen); /* or waits for the record of an arm's use */
 bool oracle_is_news(const struct gen *gen, uint32_t kind, const struct ask *poll);
 uint32_t oracle_record_of(uint64_t gen);    /* the number of the record of its cancel; 0: none */
 bool oracle_is_here(const struct gen *gen); /* live, or remembered */

@@ -31,6 +31,7 @@ struct model *model_new(const struct registry_config *config, const struct model
     list_init(&model->adopted, sizeof(uint64_t));
     list_init(&model->events, sizeof(struct model_event));
     list_init(&model->held, sizeof(struct model_held));
+    list_init(&model->untold, sizeof(struct model_untold));
     model->gen_first = model->gen_newest + 1;
     model->recovery_end_ms = config->now_ms + config->recovery_ms;
     arena_init(&model->arena, MODEL_ARENA_BYTES);
@@ -74,6 +75,7 @@ void model_free(struct model *model)
         free((void *) (uintptr_t) ((struct model_held *) list_at(&model->held, i))->encoded.data);
     }
     list_fini(&model->held);
+    list_fini(&model->untold);
     arena_fini(&model->arena);
     free(model);
 }
@@ -227,10 +229,58 @@ struct model_op *model_newest_ended(const struct model *model, struct bytes spac
     return NULL;
 }
 
-static uint64_t notice_number(struct model *model, const struct model_op *op)
+static uint64_t *notice_of(struct model_op *op, enum notice_kind kind)
+{
+    return kind == NOTICE_CANCEL ? &op->notice_cancel : &op->notice_ended;
+}
+
+void model_notice_add(struct model *model, struct model_op *op, enum notice_kind kind)
 {
     struct model_session *owner = model_find_session(model, op->owner);
-    return owner == NULL ? 0 : ++owner->notices_last;
+    if (owner == NULL) {
+        *notice_of(op, kind) = 0;
+    } else if (op->told_after <= model->notices_kept) {
+        *notice_of(op, kind) = ++owner->notices_last;
+    } else {
+        *notice_of(op, kind) = NOTICE_UNTOLD;
+        *(struct model_untold *) list_push(&model->untold) =
+            (struct model_untold){.space = op->space,
+                                  .key = op->key,
+                                  .gen = op->gen,
+                                  .kind = kind,
+                                  .after = op->told_after};
+    }
+}
+
+static bool is_of(const struct model_untold *untold, const struct model_op *op)
+{
+    return untold->gen == op->gen && model_op_is_of(op, untold->space, untold->key);
+}
+
+void model_notice_drop(struct model *model, struct model_op *op, enum notice_kind kind)
+{
+    *notice_of(op, kind) = 0;
+    for (size_t i = model->untold.count; i > 0; i--) {
+        const struct model_untold *untold = list_at(&model->untold, i - 1);
+        if (is_of(untold, op) && untold->kind == kind) {
+            list_remove(&model->untold, i - 1);
+        }
+    }
+}
+
+void model_notices_journaled(struct model *model, uint64_t number)
+{
+    model->notices_kept = number;
+    while (model->untold.count > 0) {
+        struct model_untold untold = *(struct model_untold *) list_at(&model->untold, 0);
+        if (untold.after > number) {
+            return;
+        }
+        list_remove(&model->untold, 0);
+        struct model_op *op = model_find_op(model, untold.space, untold.key, untold.gen);
+        ASSERT(op != NULL && *notice_of(op, untold.kind) == NOTICE_UNTOLD);
+        *notice_of(op, untold.kind) = ++model_find_session(model, op->owner)->notices_last;
+    }
 }
 
 bool model_cancel(struct model *model, struct model_op *op, const struct cause *cause,
@@ -243,7 +293,7 @@ bool model_cancel(struct model *model, struct model_op *op, const struct cause *
     op->state = STATE_CANCELLING;
     op->cause = *cause;
     op->level = LEVEL_RECORDED;
-    op->notice_cancel = notice_number(model, op);
+    model_notice_add(model, op, NOTICE_CANCEL);
     op->is_pending = false;
     op->cancelled_ms = model->now_ms;
     op->record = record;
@@ -278,9 +328,9 @@ void model_end(struct model *model, struct model_op *op, enum outcome outcome, b
     op->ended_ms = model->now_ms;
     op->ended_order = ++model->ended_count;
     if (!by_owner) {
-        op->notice_ended = notice_number(model, op);
+        model_notice_add(model, op, NOTICE_ENDED);
     } else {
-        op->notice_cancel = 0;
+        model_notice_drop(model, op, NOTICE_CANCEL);
     }
     op->is_pending = false;
     model_event(model, op);
@@ -445,8 +495,8 @@ void model_session_end(struct model *model, uint64_t number)
         op->owner = 0; /* nobody to give a notice to */
         op->last_owner = number;
         op->owner_name = (struct bytes){0};
-        op->notice_cancel = 0;
-        op->notice_ended = 0;
+        model_notice_drop(model, op, NOTICE_CANCEL);
+        model_notice_drop(model, op, NOTICE_ENDED);
         if (model_op_is_live(op) && op->on_owner_loss == ON_OWNER_LOSS_REAP) {
             model_end(model, op, OUTCOME_OWNER_LOST, false);
         }

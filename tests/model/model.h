@@ -57,6 +57,17 @@ struct model_link {
 };
 
 /* An operation, live or remembered. */
+#define NOTICE_UNTOLD UINT64_MAX
+
+/* A notice that waits for the journal. */
+struct model_untold {
+    struct bytes space;
+    struct bytes key;
+    uint64_t gen;
+    enum notice_kind kind;
+    uint64_t after;
+};
+
 struct model_op {
     struct bytes space;
     struct bytes key;
@@ -76,8 +87,10 @@ struct model_op {
     uint64_t ended_ms;
     uint64_t ended_order;
     bool is_out_of_memory;  /* too old, or one too many: only the want of an ack keeps it */
-    uint64_t notice_cancel; /* its number; 0: none, or acknowledged */
+    uint64_t notice_cancel; /* its number; 0: none, or acknowledged; or NOTICE_UNTOLD */
     uint64_t notice_ended;
+    uint64_t
+        told_after; /* its owner hears of its cancel when that record is kept: of an arm's use */
     enum policy policy;
     uint64_t parent; /* 0: none (any more) */
     struct bytes labels[LABELS_MAX];
@@ -89,6 +102,7 @@ struct model_op {
     bool is_pending;     /* LIVE, under an ancestor that was cancelled: its turn will come */
     struct cause pending_cause;
     uint64_t pending_record;
+    uint64_t pending_told_after;
     uint64_t record;  /* of the journal, that tells of its cancel; 0: none */
     bool is_recorded; /* in a record of its own */
     bool is_told;     /* somebody was told of its cancel by a cancel */
@@ -238,13 +252,15 @@ struct model {
     struct list adopted; /* gens, of an earlier run, that were ever adopted in this one */
     struct list events;  /* of struct model_event: all of this run */
     struct list held;
+    struct list untold; /* in order */
     const struct list
         *observed;        /* of struct model_event: what the real one's watchers saw in this step */
     size_t observed_from; /* how many events there were before it */
     struct list *records; /* of struct model_record: those of this step */
     uint64_t records_given;
     uint64_t records_kept;
-    bool arm_was_used; /* by the last model_use_arm(), and not merely dropped */
+    uint64_t notices_kept; /* likewise, for notices that wait */
+    bool arm_was_used;     /* by the last model_use_arm(), and not merely dropped */
     bool journal_has_failed;
     bool journal_is_full;
     uint64_t revision_base; /* of the events' numbers: as the real one counts */
@@ -272,6 +288,9 @@ struct model *model_new(const struct registry_config *config, const struct model
 void model_free(struct model *model);
 
 bool model_link_up(struct model *model, uint64_t link, struct bytes peer);
+/* Notices that waited for this record, or one before it, have their numbers now. */
+void model_notices_journaled(struct model *model, uint64_t number);
+
 void model_link_down(struct model *model, uint64_t link, uint64_t now_ms);
 void model_link_paused(struct model *model, uint64_t link, bool paused, uint64_t now_ms);
 bool model_link_opened(const struct model *model, uint64_t link);

@@ -125,6 +125,7 @@ bool model_is_idle(const struct model *model, bool *is_open_out)
 struct causes {
     struct cause first; /* the one of the highest rank; UNSET: none */
     uint64_t record;
+    uint64_t told_after;
     struct cause maybe[8]; /* others that may stand before it, by readings that are as good */
     size_t maybe_count;
     bool is_recorded;
@@ -194,6 +195,9 @@ static void add_parent(const struct model *model, const struct model_op *op, str
     }
     if (cause != NULL) {
         struct cause own = model_cause_of_parent(cause);
+        if (causes->first.code == CAUSE_UNSET && parent != NULL) {
+            causes->told_after = parent->told_after;
+        }
         add_cause(causes, &own, parent == NULL ? 0 : parent->record);
     }
 }
@@ -235,6 +239,7 @@ static struct causes causes_of(struct model *model, const struct model_request *
     if (model_use_arm(model, adopted, is_first && causes.maybe_count == 0, &armed, &record)) {
         add_cause(&causes, &armed, record);
         causes.is_recorded = causes.is_recorded || (is_first && model->arm_was_used);
+        causes.told_after = is_first && model->arm_was_used ? record : 0;
     }
     add_drains(model, adopted, &causes);
     bool is_none = causes.first.code == CAUSE_UNSET;
@@ -281,8 +286,9 @@ static void supersede_others(struct model *model, const struct model_request *re
     }
 }
 
-static bool adopted(const struct model_op *op, struct result *result)
+static bool adopted(struct model *model, const struct model_op *op, struct result *result)
 {
+    model->needs = op->told_after > model->needs ? op->told_after : model->needs;
     result->gen = op->gen;
     result->state = op->state;
     result->cause = op->cause;
@@ -347,11 +353,12 @@ static bool adopt_new(struct model *model, struct model_request *request, const 
             uint64_t own = model_record_cancel(model, added, &cause, wants);
             record = own == 0 ? record : own;
         }
+        added->told_after = cause_equal(&cause, &causes.first) ? causes.told_after : 0;
         (void) model_cancel(model, added, &cause, record);
         added->is_recorded = added->is_recorded || causes.is_recorded;
     }
     supersede_others(model, request, added);
-    return adopted(added, result);
+    return adopted(model, added, result);
 }
 
 /* One that is LIVE takes the cause that its owner knows, or falls under what that one is drained by. */
@@ -395,7 +402,7 @@ static bool adopt_kept(struct model *model, struct model_request *request, const
         kept->ttl_end_ms = model->now_ms + op->as.store.ttl_ms;
     }
     if (kept->state == STATE_CANCELLING) {
-        kept->notice_cancel = ++((struct model_session *) (uintptr_t) session)->notices_last;
+        model_notice_add(model, kept, NOTICE_CANCEL);
     } else if (op->as.store.cause_code != CAUSE_UNSET) {
         struct cause own = op->as.store.cause;
         own.code = (enum cause_code) op->as.store.cause_code;
@@ -403,7 +410,7 @@ static bool adopt_kept(struct model *model, struct model_request *request, const
     } else {
         cancel_kept(model, request, kept, NULL);
     }
-    return adopted(kept, result);
+    return adopted(model, kept, result);
 }
 
 bool model_handle_adopt(struct model *model, struct model_request *request, const struct op *op,
@@ -427,7 +434,7 @@ bool model_handle_adopt(struct model *model, struct model_request *request, cons
         return true;
     }
     if (found->owner == request->session) {
-        return adopted(found, result);
+        return adopted(model, found, result);
     }
     if (found->owner == 0) {
         return adopt_kept(model, request, op, found, result);

@@ -328,6 +328,7 @@ void model_journal_kept(struct model *model, uint64_t number)
 {
     model->records_kept = number;
     model->journal_has_failed = false;
+    model_notices_journaled(model, number);
     for (size_t i = model->held.count; i > 0; i--) {
         struct model_held held = *(struct model_held *) list_at(&model->held, i - 1);
         const struct reply *reply = model->port.seen(model->port.context, &held.to);

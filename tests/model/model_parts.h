@@ -24,6 +24,10 @@ struct model_op *model_newest_ended(const struct model *model, struct bytes spac
 /* Whether it waits for the ack of its ENDED notice. */
 bool model_op_is_pinned(const struct model_op *op);
 
+/* Its owner, if it has one, has a notice of it: at once, or when op->told_after is kept. */
+void model_notice_add(struct model *model, struct model_op *op, enum notice_kind kind);
+void model_notice_drop(struct model *model, struct model_op *op, enum notice_kind kind);
+
 /* Whose it is: of those that ended, only one that waits for an ack is still anybody's. */
 uint64_t model_op_owner(const struct model_op *op);
 
@@ -83,6 +87,7 @@ size_t model_parked_count(const struct model *model, uint64_t session, uint64_t 
 
 /* Those that wait for the cancelled op's sake. */
 void model_mark_descendants(struct model *model, const struct model_op *op);
+void model_cancel_pending(struct model *model, struct model_op *op); /* its turn has come */
 
 /* The end of a parent: its children are roots; those that wait for an ancestor's sake go on waiting. */
 void model_part_children(struct model *model, const struct model_op *parent);

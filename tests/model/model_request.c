@@ -362,11 +362,13 @@ static void acknowledge(struct model *model, uint64_t session, const struct noti
         if (op->gen != ack->gen || op->owner != session) {
             continue;
         }
-        if (ack->kind == NOTICE_CANCEL && op->notice_cancel != 0) {
+        if (ack->kind == NOTICE_CANCEL && op->notice_cancel != 0 &&
+            op->notice_cancel != NOTICE_UNTOLD) {
             op->notice_cancel = 0;
             op->level = model_op_is_live(op) ? LEVEL_DELIVERED : op->level;
         }
-        if (ack->kind == NOTICE_ENDED && op->notice_ended != 0) {
+        if (ack->kind == NOTICE_ENDED && op->notice_ended != 0 &&
+            op->notice_ended != NOTICE_UNTOLD) {
             op->notice_ended = 0;
             op->notice_cancel = 0;
         }

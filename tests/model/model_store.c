@@ -338,14 +338,17 @@ static bool stored(struct model *model, struct model_op *op, struct result *resu
     model_event(model, op);
     if (model_use_arm(model, op, true, &cause, &record)) {
         op->is_recorded = record != 0;
+        op->told_after = record;
     } else if (parent != NULL && parent->cause.code != CAUSE_UNSET) {
         cause = model_cause_of_parent(&parent->cause);
         record = model_record_cancel(model, op, &cause, false);
         record = record == 0 ? parent->record : record;
+        op->told_after = parent->told_after;
     } else if (parent != NULL && parent->is_pending) {
         op->is_pending = true;
         op->pending_cause = parent->pending_cause;
         op->pending_record = parent->pending_record;
+        op->pending_told_after = parent->pending_told_after;
     }
     op->parent = parent != NULL && model_op_is_live(parent) ? op->parent : 0;
     if (cause.code == CAUSE_UNSET) {

@@ -141,10 +141,10 @@ void model_notices(struct model *model, uint64_t session, uint64_t after, const 
         if (op->owner != session) {
             continue;
         }
-        if (op->notice_cancel > after) {
+        if (op->notice_cancel > after && op->notice_cancel != NOTICE_UNTOLD) {
             add_notice(notices, &result->notices_count, op, NOTICE_CANCEL);
         }
-        if (op->notice_ended > after) {
+        if (op->notice_ended > after && op->notice_ended != NOTICE_UNTOLD) {
             add_notice(notices, &result->notices_count, op, NOTICE_ENDED);
         }
     }

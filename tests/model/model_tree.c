@@ -26,7 +26,7 @@ static bool is_child(const struct model_op *op, const struct model_op *parent)
 }
 
 static void mark(struct model *model, const struct model_op *parent, const struct cause *cause,
-                 uint64_t record)
+                 const struct model_op *first)
 {
     for (size_t i = 0; i < model->ops.count; i++) {
         struct model_op *op = model_op_at(model, i);
@@ -35,15 +35,16 @@ static void mark(struct model *model, const struct model_op *parent, const struc
         }
         op->is_pending = true;
         op->pending_cause = *cause;
-        op->pending_record = record;
-        mark(model, op, cause, record);
+        op->pending_record = first->record;
+        op->pending_told_after = first->told_after;
+        mark(model, op, cause, first);
     }
 }
 
 void model_mark_descendants(struct model *model, const struct model_op *op)
 {
     struct cause cause = model_cause_of_parent(&op->cause);
-    mark(model, op, &cause, op->record);
+    mark(model, op, &cause, op);
 }
 
 void model_part_children(struct model *model, const struct model_op *parent)
@@ -56,6 +57,13 @@ void model_part_children(struct model *model, const struct model_op *parent)
     }
 }
 
+void model_cancel_pending(struct model *model, struct model_op *op)
+{
+    struct cause cause = op->pending_cause;
+    op->told_after = op->pending_told_after;
+    (void) model_cancel(model, op, &cause, op->pending_record);
+}
+
 bool model_handle_detach(struct model *model, struct model_request *request, const struct op *op,
                          struct result *result)
 {
@@ -64,8 +72,7 @@ bool model_handle_detach(struct model *model, struct model_request *request, con
         return true;
     }
     if (found->is_pending) {
-        struct cause cause = found->pending_cause;
-        (void) model_cancel(model, found, &cause, found->pending_record);
+        model_cancel_pending(model, found);
     }
     found->parent = 0;
     result->gen = found->gen;

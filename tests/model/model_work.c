@@ -9,12 +9,6 @@ static bool cause_equal(const struct cause *a, const struct cause *b)
            bytes_equal(a->peer, b->peer);
 }
 
-static void cancel_pending(struct model *model, struct model_op *op)
-{
-    struct cause cause = op->pending_cause;
-    (void) model_cancel(model, op, &cause, op->pending_record);
-}
-
 bool model_work_as_observed(struct model *model)
 {
     const struct model_event *observed = model_observed(model);
@@ -26,7 +20,7 @@ bool model_work_as_observed(struct model *model)
         return false;
     }
     if (op->is_pending && cause_equal(&op->pending_cause, &observed->event.cause)) {
-        cancel_pending(model, op);
+        model_cancel_pending(model, op);
         return true;
     }
     struct model_bulk *bulk = model_bulk_for(model, observed, &target);
@@ -43,7 +37,7 @@ static bool work_anyhow(struct model *model)
     for (size_t i = 0; i < model->ops.count; i++) {
         struct model_op *op = model_op_at(model, i);
         if (op->is_pending) {
-            cancel_pending(model, op);
+            model_cancel_pending(model, op);
             return true;
         }
     }

@@ -167,12 +167,23 @@ static void advance_theirs(struct round *round, uint64_t now_ms, bool may_probe)
             round_keep_all(round);
             round_observe(round);
             round->has_mid = true;
+            round->mid_kept = round->records_kept;
             round->mid_events = round->observed.count;
             round_their_frame(round, &round->mid);
         }
         if (calls % 7 == 3 && round->config->check_every == 1) {
             registry_check(round->registry);
         }
+    }
+}
+
+/* A poll may have waited for a notice that waited for the journal. */
+static void keep_theirs(struct round *round, uint64_t now_ms)
+{
+    bool more = true;
+    round_keep_all(round);
+    while (more && registry_next_ms(round->registry) <= now_ms) {
+        more = registry_advance(round->registry, now_ms, 1);
     }
 }
 
@@ -183,6 +194,8 @@ static void advance_ours(struct round *round, uint64_t now_ms)
     if (round->is_probed) {
         model_frame(round->model, &round->probe.from, &round->probe.frame, now_ms);
     }
+    model_notices_journaled(round->model, round->records_kept);
+    model_work(round->model, SIZE_MAX);
     if (registry_next_ms(round->registry) <= now_ms) {
         round_fail(round, "registry_next_ms() is not after a time that is done with");
     }
@@ -195,7 +208,7 @@ static void advance_ours(struct round *round, uint64_t now_ms)
 static void advance(struct round *round, uint64_t now_ms)
 {
     advance_theirs(round, now_ms, false);
-    round_keep_all(round);
+    keep_theirs(round, now_ms);
     round_observe(round);
     advance_ours(round, now_ms);
 }
@@ -326,11 +339,12 @@ static void deliver(struct round *round, const struct script_request *request)
     round_their_frame(round, request);
     advance_theirs(round, now_ms, !mode->one_client_a_link && !mode->trees && !mode->groups);
     round->may_have_mid = false;
-    round_keep_all(round);
+    keep_theirs(round, now_ms);
     round_observe(round);
     model_frame(round->model, &main.from, &main.frame, now_ms);
     if (round->has_mid) {
         model_work(round->model, round->mid_events);
+        model_notices_journaled(round->model, round->mid_kept);
         model_frame(round->model, &round->mid.from, &round->mid.frame, now_ms);
     }
     advance_ours(round, now_ms);

@@ -31,6 +31,7 @@ struct round {
     struct list kept; /* of struct model_op: those that waited for an ack before this step */
     struct script_request mid; /* a frame that came in the middle of what an earlier one began */
     size_t mid_events;         /* what was observed before it */
+    uint64_t mid_kept;         /* how many records the journal had before it */
     bool has_mid;
     bool may_have_mid;
     uint64_t began_by_id; /* the request id, and the session, of the frame that began it */

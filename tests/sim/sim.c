@@ -30,7 +30,7 @@
 #define JUDGED_WORLDS 25000 /* fewer cannot be sure to see everything */
 #define EVENTS_GOAL UINT64_C(1000000000)
 /* By number, not by time: the same worlds each time, however fast the machine is, and enough for each counter. */
-#define EVENTS_QUICK UINT64_C(40000000)
+#define EVENTS_QUICK UINT64_C(100000000)
 #define FAULTS_GOAL UINT64_C(10000000)
 #define PROGRESS_S 3
 #define SELDOM 10 /* what was seen less often is named */

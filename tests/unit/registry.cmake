@@ -3,6 +3,8 @@ canceld_test(test_registry LABEL unit TIMEOUT 120 SOURCES unit/test_registry.c u
     LINKS canceld_registry)
 canceld_test(test_registry_restart LABEL unit TIMEOUT 120
     SOURCES unit/test_registry_restart.c unit/registry_rig.c LINKS canceld_registry)
+canceld_test(test_registry_arm LABEL unit TIMEOUT 120
+    SOURCES unit/test_registry_arm.c unit/registry_rig.c LINKS canceld_registry)
 canceld_test(test_registry_groups LABEL unit TIMEOUT 120
     SOURCES unit/test_registry_groups.c unit/registry_rig.c LINKS canceld_registry)
 canceld_test(test_registry_bulk LABEL unit TIMEOUT 300

@@ -27,7 +27,7 @@ endif()
 
 # As valgrind is: tests then do as under a sanitizer, and without what valgrind does not do (limits of a process).
 if(CANCELD_TEST_SLOWLY)
-    target_compile_definitions(canceld_flags INTERFACE TEST_SANITIZED=1 TEST_PATIENCE=20 TEST_LIMITS=0)
+    target_compile_definitions(canceld_flags INTERFACE TEST_SANITIZED=1 TEST_SLOWLY=1 TEST_PATIENCE=20 TEST_LIMITS=0)
 endif()
 
 # canceld_layer(NAME SOURCES... HEADERS... LINKS...): one static library of the runtime. Sources and

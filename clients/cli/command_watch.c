@@ -2,17 +2,17 @@
 /* watch: what happens in a namespace, a line each.
  *
  * A watch outlives the daemon: while that is away it says so once, on standard error, and goes on; what
- * was missed meanwhile comes as a GAP and a new snapshot. The client's thread says it, for the main one may
- * just wait for an answer that will not come; of a daemon that is there and silent the main one does. It ends
- * by --count, by --timeout, or by a signal, which ends the process as any other: each line is written whole
- * before the next is asked for. */
+ * was missed meanwhile comes as a GAP and a new snapshot. The client's callback thread says it, and it alone
+ * (the main one may just wait for an answer that will not come): it is told of a lost connection at once, of
+ * a daemon that is there and silent after three heartbeats, and of each return. So the two threads share
+ * nothing but the streams, which each writes to in whole lines. A watch ends by --count, by --timeout, or by a
+ * signal, which ends the process as any other: each line is written whole before the next is asked for. */
 #include "answer.h"
 #include "call.h"
 #include "command.h"
 #include "line.h"
 
 #include <poll.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <time.h>
 
@@ -27,8 +27,7 @@ struct watch {
     uint64_t end_at_ms; /* 0: never */
     uint64_t events_count;
     bool is_over;
-    pthread_mutex_t mutex;
-    bool is_away; /* and that was told; under the mutex */
+    bool is_away; /* and that was told; the callback thread's alone */
 };
 
 static uint64_t now_ms(void)
@@ -92,9 +91,7 @@ static void away_tell(struct watch *watch, bool is_away, const char *text)
 {
     struct line line;
 
-    (void) pthread_mutex_lock(&watch->mutex); /* it fails for a mutex that is none */
     if (watch->is_away == is_away) {
-        (void) pthread_mutex_unlock(&watch->mutex);
         return;
     }
     watch->is_away = is_away;
@@ -107,21 +104,17 @@ static void away_tell(struct watch *watch, bool is_away, const char *text)
         (void) fprintf(line.text, "cancelctl: %s: %s", watch->arguments->server_url, text);
     }
     line_end(&line);
-    (void) pthread_mutex_unlock(&watch->mutex);
 }
 
-static const char text_away[] = "the daemon does not answer; the watch goes on";
-static const char text_back[] = "the daemon answers again";
-
-/* On a thread of the client's. */
+/* On the client's callback thread. */
 static void on_event(struct canceld_client *client, enum canceld_event event, void *arg)
 {
     (void) client;
     if (event == CANCELD_EVENT_DEGRADED) {
-        away_tell(arg, true, text_away);
+        away_tell(arg, true, "the daemon does not answer; the watch goes on");
     } else if (event == CANCELD_EVENT_RESUMED || event == CANCELD_EVENT_SESSION_LOST ||
                event == CANCELD_EVENT_NEW_EPOCH) {
-        away_tell(arg, false, text_back);
+        away_tell(arg, false, "the daemon answers again");
     }
 }
 
@@ -135,7 +128,6 @@ static enum exit_code on_status(struct watch *watch, enum canceld_status status)
         return EXIT_CODE_DONE; /* the time is over, and that was all that was asked for */
     }
     if (may_come_back) {
-        away_tell(watch, true, text_away);
         return EXIT_CODE_DONE;
     }
     watch->is_over = true;
@@ -151,7 +143,6 @@ static enum exit_code step(struct watch *watch)
     if (status != CANCELD_OK) {
         return on_status(watch, status);
     }
-    away_tell(watch, false, text_back);
     if (item.kind == CANCELD_WATCH_ANSWER) {
         return on_answer(watch, item.result);
     }
@@ -174,7 +165,7 @@ static enum exit_code follow(struct watch *watch)
 
 enum exit_code command_watch(const struct arguments *arguments)
 {
-    struct watch watch = {.arguments = arguments, .mutex = PTHREAD_MUTEX_INITIALIZER};
+    struct watch watch = {.arguments = arguments};
     struct call call;
     enum exit_code code = call_open_told(&call, arguments, on_event, &watch);
     enum canceld_status status;

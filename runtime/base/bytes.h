@@ -30,4 +30,13 @@ static inline bool bytes_equal(struct bytes a, struct bytes b)
     return a.size == b.size && (a.size == 0 || memcmp(a.data, b.data, a.size) == 0);
 }
 
+/* Overwrites what may hold a secret, and is not optimised away: explicit_bzero(), which must not be given a
+ * NULL, not even with a size of 0. */
+static inline void bytes_wipe(void *data, size_t size)
+{
+    if (size > 0) {
+        explicit_bzero(data, size);
+    }
+}
+
 #endif

@@ -12,9 +12,7 @@
  * to tell them apart: the bytes are in the cache. */
 static void run_wipe(struct link_run *run)
 {
-    if (run->size > 0) {
-        explicit_bzero(run->data, run->size);
-    }
+    bytes_wipe(run->data, run->size);
 }
 
 static void run_fini(struct link_run *run)

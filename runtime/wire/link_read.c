@@ -4,19 +4,13 @@
 
 #include <string.h>
 
-/* Part of a frame was moved, and may be part of a secret: where it was, only what it was moved to stays. What
- * comes whole is wiped by whoever knows what it is (service.c). */
-static void wipe(uint8_t *data, size_t size)
-{
-    if (size > 0) {
-        explicit_bzero(data, size);
-    }
-}
+/* Where part of a frame was moved, and may be part of a secret, only what it was moved to stays: bytes_wipe().
+ * What comes whole is wiped by whoever knows what it is (service.c). */
 
 void link_give_buffer(struct link *link)
 {
     if (link->input != link->small) {
-        wipe(link->input, link->input_bytes);
+        bytes_wipe(link->input, link->input_bytes);
         link_buffers_give(&link->host->buffers, link->input);
         link->input = link->small;
         link_stats(link)->buffers--;
@@ -33,7 +27,7 @@ bool link_take_buffer(struct link *link)
         return false;
     }
     memcpy(big, link->small, link->input_bytes);
-    wipe(link->small, link->input_bytes);
+    bytes_wipe(link->small, link->input_bytes);
     link->input = big;
     link_stats(link)->buffers++;
     return true;
@@ -240,8 +234,8 @@ static size_t link_parse(struct link *link)
     link->input_bytes -= at;
     if (link->input_bytes > 0 && at > 0) {
         memmove(link->input, link->input + at, link->input_bytes);
-        wipe(link->input + (at > link->input_bytes ? at : link->input_bytes),
-             at > link->input_bytes ? link->input_bytes : at);
+        bytes_wipe(link->input + (at > link->input_bytes ? at : link->input_bytes),
+                   at > link->input_bytes ? link->input_bytes : at);
     }
     if (link->input_bytes == 0 || more || !link->reader.open) {
         link->input_since_ns = TIME_NEVER;

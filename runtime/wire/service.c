@@ -364,15 +364,6 @@ static void frame_refuse(struct service *service, const struct reply_to *from,
     endpoint_reply(service->self, from, bytes_of(refusal, size));
 }
 
-/* A token or a session's secret was in it: nobody needs these bytes any more. They are the endpoint's,
- * which lets us (endpoint.h), and const for all who only read. */
-static void bytes_wipe(struct bytes body)
-{
-    if (body.size > 0) {
-        explicit_bzero((void *) (uintptr_t) body.data, body.size);
-    }
-}
-
 static void on_frame(void *context, const struct reply_to *from, struct bytes body)
 {
     struct service *service = context;
@@ -383,9 +374,11 @@ static void on_frame(void *context, const struct reply_to *from, struct bytes bo
     } else {
         frame_refuse(service, from, &frame, error);
     }
+    /* A token or a session's secret was in it: nobody needs these bytes any more. They are the endpoint's,
+     * which lets us (endpoint.h), and const for all who only read. */
     if (frame.holds_secret) {
         codec_forget(service->codec);
-        bytes_wipe(body);
+        bytes_wipe((void *) (uintptr_t) body.data, body.size);
     }
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "e2e/killed_daemon.h"
 
+#include "bound_child.h"
 #include "testing.h"
 
 #include <poll.h>
@@ -8,7 +9,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -49,7 +49,6 @@ __attribute__((noreturn)) static void run(const struct killed_daemon *daemon, co
                                           const int ends[2])
 {
     const char *recovery = daemon->recovery_ms;
-    (void) prctl(PR_SET_PDEATHSIG, SIGKILL);
     (void) dup2(ends[1], STDOUT_FILENO);
     (void) close(ends[0]);
     (void) close(ends[1]);
@@ -65,7 +64,10 @@ void killed_daemon_start(struct killed_daemon *daemon, char *url)
     if (pipe(ends) != 0) {
         fail(daemon, "there is no pipe to be had");
     }
-    daemon->pid = fork();
+    daemon->pid = bound_child_fork();
+    if (daemon->pid < 0) {
+        fail(daemon, "there is no process to be had");
+    }
     if (daemon->pid == 0) {
         run(daemon, url, ends);
     }

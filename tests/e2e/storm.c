@@ -12,18 +12,17 @@
  *
  * storm cycles URL COUNT SEED: COUNT times store and delete of one key, most of them many a frame.
  */
+#include "bound_child.h"
 #include "sp_peer.h"
 #include "testing.h"
 
 #include <inttypes.h>
 #include <sched.h>
-#include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -303,17 +302,12 @@ static void run_canceller(const char *url, struct race *race, size_t number)
 
 static void start(const char *url, struct race *race, size_t number, bool owner, uint64_t seed)
 {
-    const pid_t parent = getpid();
-    const pid_t pid = fork();
+    const pid_t pid = bound_child_fork();
     if (pid < 0) {
         fail("cannot fork", 0);
     }
     if (pid > 0) {
         return;
-    }
-    (void) prctl(PR_SET_PDEATHSIG, SIGKILL);
-    if (getppid() != parent) {
-        exit(EXIT_FAILURE);
     }
     if (owner) {
         run_owner(url, race, number, seed + number);

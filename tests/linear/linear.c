@@ -5,6 +5,7 @@
  * real daemon with a journal, which is killed by SIGKILL KILLS times meanwhile and started again. When
  * they have made so many CALLS, what each saw is checked key by key: see checker.h. With a PROXY, they
  * reach the daemon through it (see tests/chaos/proxy.h), so their links fail all the time. */
+#include "bound_child.h"
 #include "chaos/proxy_run.h"
 #include "e2e/killed_daemon.h"
 #include "history.h"
@@ -13,12 +14,10 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <poll.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -54,14 +53,12 @@ __attribute__((noreturn)) static void fail(const char *what, uint64_t number)
 
 static pid_t start_worker(struct shared *shared, unsigned number)
 {
-    const pid_t parent = getpid();
-    const pid_t pid = fork();
+    const pid_t pid = bound_child_fork();
     if (pid < 0) {
         fail("cannot fork", (uint64_t) errno);
     }
     if (pid == 0) {
-        (void) prctl(PR_SET_PDEATHSIG, SIGKILL);
-        exit(getppid() == parent ? history_work(shared, number) : EXIT_FAILURE);
+        exit(history_work(shared, number));
     }
     return pid;
 }

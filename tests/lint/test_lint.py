@@ -30,6 +30,11 @@ FAULTS = (
     ("lengths", "runtime/base/a.c", "int f(void)\n{\n" + "x;\n" * 61 + "}\n", "61 lines"),
     ("lengths", "runtime/base/a.c", "x;\n" * 600, "601 lines"),
     ("headers", "runtime/base/a.h", "size_t x;\n", "size_t"),
+    ("shared", "runtime/base/a.c", "pthread_mutex_t x;\n", "names this file"),
+    ("shared", "clients/c/a.h", "_Atomic(bool) x;\n", "names this file"),
+    ("shared", "clients/cli/a.c", "x = __atomic_load_n(&y, 0);\n", "names this file"),
+    ("shared", "runtime/wire/a.c", "nng_mtx_lock(x);\n", "names this file"),
+    ("shared", "docs/decisions/0001.md", "`runtime/base/gone.c`\n", "there is no"),
 )
 GOOD = (
     ("layers", "runtime/wire/endpoint.c", '#include <nng/nng.h>\n#include "base/a.h"\n'),
@@ -39,17 +44,20 @@ GOOD = (
     ("banned", "runtime/server/main.c", "exit(1);\n"),
     ("lengths", "runtime/base/a.c", "int f(void)\n{\n" + "x;\n" * 60 + "}\n"),
     ("spdx", "runtime/base/a.c", "x;\n"),
+    ("shared", "runtime/base/a.c", '/* _Atomic */ x = "pthread_create";\npthread_sigmask(1, 2, 3);\n'),
+    ("shared", "tests/unit/a.c", "pthread_mutex_t x;\n"),
     ("headers", "runtime/base/a.h", "#include <stddef.h>\ntypedef size_t x;\n"),
 )
 
 
 class Lint(unittest.TestCase):
-    def look(self, script, path, text):
+    def look(self, script, path, text, more=()):
         with tempfile.TemporaryDirectory() as root:
-            full = os.path.join(root, path)
-            os.makedirs(os.path.dirname(full), exist_ok=True)
-            with open(full, "w") as file:
-                file.write(text)
+            for part, said in ((path, text), *more):
+                full = os.path.join(root, part)
+                os.makedirs(os.path.dirname(full), exist_ok=True)
+                with open(full, "w") as file:
+                    file.write(said)
             done = subprocess.run([sys.executable, f"{HERE}/{script}.py", root, "cc"],
                                   capture_output=True, text=True)
         return done.returncode, done.stdout + done.stderr
@@ -84,6 +92,13 @@ class Lint(unittest.TestCase):
             self.assertIn(word, said)
         self.assertEqual(self.look("security", "SECURITY.md", "nobody\n")[0], 1)
         self.assertEqual(self.look("security", "docs/x", "x\n")[0], 77)
+
+    def test_an_atomic_needs_its_file_and_its_name_in_one_record(self):
+        file = ("runtime/base/a.h", SPDX + "struct a {\n    _Atomic(struct a *) next;\n};\n")
+        for record, wanted in (("`runtime/base/a.h`: next\n", 0), ("`runtime/base/a.h`\n", 1),
+                               ("next\n", 1)):
+            status, said = self.look("shared", *file, more=(("docs/decisions/0001.md", record),))
+            self.assertEqual(status, wanted, said)
 
     def test_what_is_good_passes(self):
         for script, path, text in GOOD:

@@ -133,6 +133,15 @@ const char *test_directory(void)
     return directory;
 }
 
+const char *test_path(const char *name)
+{
+    static char paths[4][600];
+    static size_t next;
+    char *path = paths[next++ % 4];
+    (void) snprintf(path, sizeof paths[0], "%s/%s", directory, name);
+    return path;
+}
+
 size_t test_descriptors_count(void)
 {
     size_t count = 0;

@@ -55,6 +55,12 @@
 /* How much of a big load to run: all of it, a twentieth under a sanitizer. At least 1. */
 #define TEST_SCALE(n) (TEST_SANITIZED && (n) > 20 ? (n) / 20 : (n))
 
+/* The same of what is no load but for valgrind. */
+#ifndef TEST_SLOWLY
+#define TEST_SLOWLY 0
+#endif
+#define TEST_SCALE_SLOWLY(n) (TEST_SLOWLY ? TEST_SCALE(n) : (n))
+
 /* How long a case may take, and a CHECK_EVENTUALLY may wait. TEST_PATIENCE times that. */
 #define TEST_CASE_MS 60000
 #define TEST_EVENTUALLY_MS 10000
@@ -109,6 +115,9 @@ int test_main(const struct test_case *cases, size_t cases_count, int argc, char 
 
 /* A directory of the case's own, short enough for a socket's path; gone afterwards. */
 const char *test_directory(void);
+
+/* The path of a file in it. Of four calls' static storage: the fifth overwrites the first's. */
+const char *test_path(const char *name);
 
 /* Takes the present number of descriptors as the one that must be left at the end: for cases that
  * start a library which keeps some until the process ends. */

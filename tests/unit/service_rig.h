@@ -147,11 +147,12 @@ static inline bool client_try(struct client *client, const struct sockaddr *addr
     CHECK(client->fd >= 0);
     sp_reader_init(&client->reader, SP_REQ, framing, FRAME_BYTES_MAX);
     sp_write_handshake(SP_REQ, handshake);
-    if (connect(client->fd, address, size) != 0) {
+    /* Whom nobody had accepted when the listener went has no peer any more. */
+    if (connect(client->fd, address, size) != 0 ||
+        send(client->fd, handshake, sizeof handshake, MSG_NOSIGNAL) != (ssize_t) sizeof handshake) {
         (void) close(client->fd);
         return false;
     }
-    CHECK_EQ(write(client->fd, handshake, sizeof handshake), sizeof handshake);
     return true;
 }
 

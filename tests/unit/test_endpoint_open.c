@@ -3,6 +3,7 @@
 #include "base/check.h"
 #include "testing.h"
 #include "wire/endpoint.h"
+#include "wire/endpoint_peer.h"
 #include "wire/endpoint_url.h"
 #include "wire/link_buffers.h"
 #include "wire/link_output.h"
@@ -348,6 +349,36 @@ static void output_keeps_order_and_bounds(void)
     link_output_fini(&output);
 }
 
+/* ---- whom a certificate names ---- */
+
+static void names_that_mean_something_else_are_not_taken_over(void)
+{
+    static const struct {
+        bool verified;
+        const char *name;
+        const char *peer;
+    } rows[] = {
+        {true, "alice", "tls:alice"},
+        {true, NULL, "tls:verified"},
+        {true, "", "tls:verified"},
+        {true, "*", "tls:verified"},
+        {true, "anonymous", "tls:verified"},
+        {true, "verified", "tls:verified"},
+        {true, "a\nb", "tls:verified"},
+        {true, "\xff", "tls:verified"},
+        {true, "123456789012345678901234567890123456789012345678901234567890",
+         "tls:123456789012345678901234567890123456789012345678901234567890"},
+        {true, "1234567890123456789012345678901234567890123456789012345678901", "tls:verified"},
+        {false, "alice", "tls:anonymous"},
+        {false, NULL, "tls:anonymous"},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        const struct endpoint_peer peer =
+            endpoint_peer_of_certificate(rows[i].verified, rows[i].name);
+        CHECK_STR_EQ(peer.text, rows[i].peer);
+    }
+}
+
 static const struct test_case cases[] = {
     {"URLs are taken apart", urls_are_taken_apart, 0},
     {"paths that no socket can have are refused", long_paths_are_refused, 0},
@@ -360,5 +391,7 @@ static const struct test_case cases[] = {
     {"an endpoint too many leaves nothing behind", too_many_actors, 0},
     {"buffers are lent and taken back", buffers_are_lent_and_taken_back, 0},
     {"output keeps its order and its bounds", output_keeps_order_and_bounds, 0},
+    {"names that mean something else are not taken over",
+     names_that_mean_something_else_are_not_taken_over, 0},
 };
 TEST_MAIN(cases)

@@ -3,7 +3,6 @@
  * sockets; openssl(1) makes the certificates. */
 #include "endpoint_rig.h"
 
-#include "wire/endpoint_peer.h"
 #include "wire/endpoint_url.h"
 
 #include <arpa/inet.h>
@@ -45,16 +44,9 @@ static void certificates_make(void)
     CHECK_EQ(ended, 0);
 }
 
-static const char *path_of(const char *name)
-{
-    static char path[512];
-    (void) snprintf(path, sizeof path, "%s/%s", test_directory(), name);
-    return path;
-}
-
 static char *pem(const char *name)
 {
-    FILE *file = fopen(path_of(name), "r");
+    FILE *file = fopen(test_path(name), "r");
     char *text = calloc(1, PEM_BYTES);
     CHECK(file != NULL && text != NULL);
     CHECK_GT(fread(text, 1, PEM_BYTES - 1, file), 0);
@@ -156,6 +148,25 @@ static void secure_handshake(struct secure *secure)
     CHECK_EQ(secure_move(secure, (char[]){HANDSHAKE}, 8, true), 0);
     CHECK_EQ(secure_move(secure, got, 8, false), 0);
     CHECK_BYTES_EQ(got, 8, ANSWER, 8);
+}
+
+/* Begins a receive that brings nothing, and ends with the connection. It has to be in flight before anything
+ * can have ended that: by NNG's TLS (1.5.2 and 1.10.1, tls_tcp_error()) a receive that begins later is never
+ * heard of, where the peer's close_notify is lost; as it is where the peer closes before the callback
+ * of its last send has run (tls_close() leaves the alert to that send). */
+static void secure_listen(struct secure *secure, nng_aio *aio, char got[1])
+{
+    nng_iov iov = {.iov_buf = got, .iov_len = 1};
+    CHECK_EQ(nng_aio_set_iov(aio, 1, &iov), 0);
+    nng_stream_recv(secure->stream, aio);
+}
+
+/* For whom the end may have come first: whatever the receive has seen, it ends with our own close. */
+static void secure_hang_up(struct secure *secure)
+{
+    nng_stream_close(secure->stream);
+    nng_aio_wait(secure->aio);
+    CHECK_NE(nng_aio_result(secure->aio), 0);
 }
 
 static void secure_fini(struct secure *secure)
@@ -262,20 +273,15 @@ static void check_kept_out(const char *cert, const char *key)
 {
     struct server server;
     struct secure secure;
-    char got[8];
+    char got[1];
     server_init(&server);
     start_on(&server, ASKS_ALL, false);
     secure_init(&secure, &server, cert, key);
-    /* What the client sees depends on NNG's version: with 1.5.2 a receive may wait for ever. */
-    nng_iov iov = {.iov_buf = got, .iov_len = sizeof got};
-    CHECK_EQ(nng_aio_set_iov(secure.aio, 1, &iov), 0);
-    nng_stream_recv(secure.stream, secure.aio);
+    secure_listen(&secure, secure.aio, got);
     CHECK_EVENTUALLY(is_cut(&server, ENDPOINT_CUT_PEER, 1));
     CHECK_EQ(ups(&server), 0);
     CHECK_EQ(atomic_load(&server.downs), 0);
-    nng_stream_close(secure.stream);
-    nng_aio_wait(secure.aio);
-    CHECK_NE(nng_aio_result(secure.aio), 0);
+    secure_hang_up(&secure);
     secure_fini(&secure);
     server_end(&server);
 }
@@ -288,34 +294,6 @@ static void without_a_required_certificate_nobody_comes_in(void)
 static void with_a_strangers_certificate_nobody_comes_in(void)
 {
     check_kept_out("stranger.crt", "stranger.key");
-}
-
-static void names_that_mean_something_else_are_not_taken_over(void)
-{
-    static const struct {
-        bool verified;
-        const char *name;
-        const char *peer;
-    } rows[] = {
-        {true, "alice", "tls:alice"},
-        {true, NULL, "tls:verified"},
-        {true, "", "tls:verified"},
-        {true, "*", "tls:verified"},
-        {true, "anonymous", "tls:verified"},
-        {true, "verified", "tls:verified"},
-        {true, "a\nb", "tls:verified"},
-        {true, "\xff", "tls:verified"},
-        {true, "123456789012345678901234567890123456789012345678901234567890",
-         "tls:123456789012345678901234567890123456789012345678901234567890"},
-        {true, "1234567890123456789012345678901234567890123456789012345678901", "tls:verified"},
-        {false, "alice", "tls:anonymous"},
-        {false, NULL, "tls:anonymous"},
-    };
-    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
-        const struct endpoint_peer peer =
-            endpoint_peer_of_certificate(rows[i].verified, rows[i].name);
-        CHECK_STR_EQ(peer.text, rows[i].peer);
-    }
 }
 
 /* ---- traffic ---- */
@@ -427,14 +405,15 @@ static void a_client_that_stops_behind_tls_is_cut_in_time(void)
 {
     struct server server;
     struct secure secure;
-    char got[8];
+    char got[1];
     server_init(&server);
     server.limits.handshake_ms = 500;
     start_on(&server, ASKS_NOBODY, false);
     secure_init(&secure, &server, NULL, NULL);
-    CHECK_NE(secure_move(&secure, got, 1, false), 0);
+    secure_listen(&secure, secure.aio, got);
     CHECK_EVENTUALLY(is_cut(&server, ENDPOINT_CUT_HANDSHAKE, 1));
     CHECK_EQ(ups(&server), 0);
+    secure_hang_up(&secure);
     secure_fini(&secure);
     server_end(&server);
 }
@@ -490,13 +469,18 @@ static void a_handler_that_refuses_hears_nothing_more(void)
 {
     struct server server;
     struct secure secure;
-    char got[8];
+    nng_aio *listening;
+    char got[1];
     server_init(&server);
+    CHECK_EQ(nng_aio_alloc(&listening, NULL, NULL), 0);
     atomic_store(&server.refuse, true);
     start_on(&server, ASKS_NOBODY, false);
     secure_init(&secure, &server, NULL, NULL);
+    secure_listen(&secure, listening, got);
     (void) secure_move(&secure, (char[]){HANDSHAKE}, 8, true);
-    CHECK_NE(secure_move(&secure, got, 8, false), 0);
+    nng_aio_wait(listening);
+    CHECK_NE(nng_aio_result(listening), 0);
+    nng_aio_free(listening);
     CHECK_EVENTUALLY(server_stats(&server).refused == 1);
     CHECK_EQ(server_stats(&server).accepted, 0);
     CHECK_EQ(server_stats(&server).links, 0);
@@ -577,8 +561,6 @@ static const struct test_case cases[] = {
      without_a_required_certificate_nobody_comes_in, 0},
     {"with a stranger's certificate nobody comes in", with_a_strangers_certificate_nobody_comes_in,
      0},
-    {"names that mean something else are not taken over",
-     names_that_mean_something_else_are_not_taken_over, 0},
     {"frames of every size come back", frames_of_every_size_come_back, 0},
     {"a link that fell silent goes on", a_link_that_fell_silent_goes_on, 0},
     {"clients that ask and go at once are missed", clients_that_ask_and_go_at_once_are_missed, 0},

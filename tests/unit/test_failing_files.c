@@ -19,16 +19,6 @@
 
 static struct refusal refusal;
 
-static const char *here(const char *name)
-{
-    static char paths[4][600];
-    static size_t next;
-    char *path = paths[next++ % 4];
-
-    (void) snprintf(path, sizeof paths[0], "%s/%s", test_directory(), name);
-    return path;
-}
-
 /* A scenario: `begin` and `check` in peace, `run` with a call that fails; it tells whether it was refused. */
 struct scenario {
     void (*begin)(void);
@@ -82,20 +72,20 @@ static char earlier[TOKEN_TEXT_BYTES + 1];
 
 static void no_tokens(void)
 {
-    (void) unlink(here(TOKENS));
-    (void) unlink(here(TOKENS ".key"));
+    (void) unlink(test_path(TOKENS));
+    (void) unlink(test_path(TOKENS ".key"));
 }
 
 static void one_token(void)
 {
     no_tokens();
-    CHECK(tokens_make(here(TOKENS), NULL, "earlier", earlier, &refusal));
+    CHECK(tokens_make(test_path(TOKENS), NULL, "earlier", earlier, &refusal));
 }
 
 static bool token_is_made(void)
 {
     token[0] = '\0';
-    return tokens_make(here(TOKENS), NULL, "ci", token, &refusal);
+    return tokens_make(test_path(TOKENS), NULL, "ci", token, &refusal);
 }
 
 static size_t name_of(const struct tokens *tokens, const char *text)
@@ -113,13 +103,13 @@ static void check_tokens(bool is_good, bool has_earlier)
     check_said(is_good);
     CHECK_EQ(token[0] != '\0', is_good); /* nobody has one that is nobody's */
     if (is_good || has_earlier) {
-        CHECK(tokens_load(here(TOKENS), NULL, &tokens, &refusal));
+        CHECK(tokens_load(test_path(TOKENS), NULL, &tokens, &refusal));
         CHECK_EQ(is_good, is_good && name_of(tokens, token) > 0);
         CHECK_EQ(has_earlier, has_earlier && name_of(tokens, earlier) > 0);
         tokens_free(tokens);
     }
-    CHECK(tokens_make(here(TOKENS), NULL, "again", token, &refusal));
-    CHECK(tokens_load(here(TOKENS), NULL, &tokens, &refusal));
+    CHECK(tokens_make(test_path(TOKENS), NULL, "again", token, &refusal));
+    CHECK(tokens_load(test_path(TOKENS), NULL, &tokens, &refusal));
     CHECK_GT(name_of(tokens, token), 0);
     tokens_free(tokens);
 }
@@ -149,7 +139,7 @@ static struct tokens *loaded;
 static bool tokens_are_loaded(void)
 {
     loaded = NULL;
-    return tokens_load(here(TOKENS), NULL, &loaded, &refusal);
+    return tokens_load(test_path(TOKENS), NULL, &loaded, &refusal);
 }
 
 static void check_loaded(bool is_good)
@@ -168,16 +158,16 @@ static void a_reload_of_tokens(void)
 
 static void no_directories(void)
 {
-    (void) rmdir(here("a/b"));
-    (void) rmdir(here("a"));
-    (void) rmdir(here("own"));
+    (void) rmdir(test_path("a/b"));
+    (void) rmdir(test_path("a"));
+    (void) rmdir(test_path("own"));
 }
 
 static bool directories_are_made(void)
 {
-    return directory_make(here("a/b/"), &refusal) &&
-           directory_make_owned(here("own"), 0755, geteuid(), &refusal) &&
-           directory_make_owned(here("own"), 0755, geteuid(), &refusal);
+    return directory_make(test_path("a/b/"), &refusal) &&
+           directory_make_owned(test_path("own"), 0755, geteuid(), &refusal) &&
+           directory_make_owned(test_path("own"), 0755, geteuid(), &refusal);
 }
 
 static void check_directories(bool is_good)
@@ -185,9 +175,9 @@ static void check_directories(bool is_good)
     struct stat found;
 
     check_said(is_good);
-    CHECK(!is_good || (stat(here("a/b"), &found) == 0 && stat(here("own"), &found) == 0));
+    CHECK(!is_good || (stat(test_path("a/b"), &found) == 0 && stat(test_path("own"), &found) == 0));
     CHECK(directories_are_made());
-    CHECK_EQ(stat(here("own"), &found), 0);
+    CHECK_EQ(stat(test_path("own"), &found), 0);
 }
 
 static void directories(void)
@@ -207,8 +197,8 @@ static void paths_that_are_none(void)
     CHECK(strstr(refusal.text, "bytes") != NULL);
     CHECK(!tokens_make(path, NULL, "ci", token, &refusal));
     CHECK_STR_EQ(refusal_name(refusal.code), "FILE");
-    CHECK_EQ(symlink("/", here("link")), 0);
-    CHECK(!directory_make_owned(here("link"), 0700, geteuid(), &refusal));
+    CHECK_EQ(symlink("/", test_path("link")), 0);
+    CHECK(!directory_make_owned(test_path("link"), 0700, geteuid(), &refusal));
     CHECK(strstr(refusal.text, "no directory") != NULL);
 }
 
@@ -224,7 +214,7 @@ static bool epoch_is_raised(void)
 {
     struct epoch epoch;
 
-    if (!epoch_open(&epoch, here("state"), &refusal)) {
+    if (!epoch_open(&epoch, test_path("state"), &refusal)) {
         return false;
     }
     CHECK_GT(epoch.number, highest);
@@ -301,10 +291,10 @@ static void stale_socket(void)
 {
     char url[700];
 
-    (void) snprintf(url, sizeof url, "ipc://%s", here("s"));
+    (void) snprintf(url, sizeof url, "ipc://%s", test_path("s"));
     CHECK(address_parse(url, false, &address, &refusal));
-    (void) unlink(here("s"));
-    CHECK_EQ(mknod(here("s"), S_IFSOCK | 0600, 0), 0);
+    (void) unlink(test_path("s"));
+    CHECK_EQ(mknod(test_path("s"), S_IFSOCK | 0600, 0), 0);
 }
 
 static bool socket_is_claimed(void)
@@ -317,7 +307,7 @@ static void check_socket(bool is_good)
     struct stat found;
 
     check_said(is_good);
-    CHECK_EQ(lstat(here("s"), &found) != 0, is_good); /* a refusal leaves it alone */
+    CHECK_EQ(lstat(test_path("s"), &found) != 0, is_good); /* a refusal leaves it alone */
     if (is_good) {
         socket_file_release(&file);
     }

@@ -399,6 +399,43 @@ static void name_undecided(uint64_t session, uint64_t id)
     rig_send(&rig, 1, &frame);
 }
 
+static size_t timed_out_after(uint64_t ms)
+{
+    size_t before = rig.answers[ANSWER_TIMED_OUT];
+    rig_pass(&rig, ms, 1000);
+    return rig.answers[ANSWER_TIMED_OUT] - before;
+}
+
+/* On the same link, as a client does that is not sure of its connection: the deadline is that of the first. Behind its
+ * answer it is a read like any other. */
+static void a_wait_that_is_repeated_is_one_wait(void)
+{
+    rig_init(&rig, NULL, 1);
+    uint64_t session = rig_open(&rig, 1, 0);
+    (void) many_store(&rig, session, 1);
+    struct op wait = rig_wait("name-1", UNTIL_ENDED, 1000);
+    rig_park(&rig, 1, session, 100, wait);
+    CHECK_EQ(timed_out_after(600), 0);
+    rig_park(&rig, 1, session, 100, wait);
+    CHECK_EQ(timed_out_after(500), 1);
+    CHECK_EQ(rig.last_request_id, 100);
+    CHECK_EQ(timed_out_after(5000), 0);
+    rig_park(&rig, 1, session, 100, wait);
+    CHECK_EQ(timed_out_after(1100), 1);
+    rig_fini(&rig);
+}
+
+/* Without a session nothing tells a repetition from another request of the same number. */
+static void a_wait_without_a_session_is_repeated_as_two(void)
+{
+    rig_init(&rig, NULL, 1);
+    (void) many_store(&rig, rig_open(&rig, 1, 0), 1);
+    rig_park(&rig, 1, 0, 100, rig_wait("name-1", UNTIL_ENDED, 1000));
+    rig_park(&rig, 1, 0, 100, rig_wait("name-1", UNTIL_ENDED, 1000));
+    CHECK_EQ(timed_out_after(1100), 2);
+    rig_fini(&rig);
+}
+
 static void what_is_not_answered_cannot_be_named(void)
 {
     rig_begin(&rig, &(struct rig_options){.epoch = 7, .counter_first = 1, .journal = true});
@@ -482,6 +519,9 @@ static const struct test_case cases[] = {
      parents_that_wait_for_their_turn_take_places},
     {"passed reads of a session have a bound", passed_reads_of_a_session_have_a_bound},
     {"passed reads of all sessions have a bound", passed_reads_of_all_have_a_bound},
+    {"a wait that is repeated is one wait, by the deadline of the first",
+     a_wait_that_is_repeated_is_one_wait},
+    {"a wait without a session is repeated as two", a_wait_without_a_session_is_repeated_as_two},
     {"what is not answered cannot be named", what_is_not_answered_cannot_be_named},
     {"a link that is not up has nothing, and one that is paused twice is paused",
      a_link_that_is_not_up},

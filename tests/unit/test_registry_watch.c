@@ -445,7 +445,7 @@ static void a_ring_that_few_events_fill_stays_small(void)
     begin(&limits);
     (void) revision_now(); /* from now on they are kept */
     long before = resident_pages();
-    for (unsigned i = 0; i < 500000; i++) {
+    for (unsigned i = 0; i < TEST_SCALE(500000U); i++) {
         (void) send_quickly(
             rig_delete("k", send_quickly(rig_store("k", POLICY_REJECT)), OUTCOME_COMPLETED));
     }

@@ -21,16 +21,6 @@
 
 static struct refusal refusal;
 
-static const char *here(const char *name)
-{
-    static char paths[4][600];
-    static size_t next;
-    char *path = paths[next++ % 4];
-
-    (void) snprintf(path, sizeof paths[0], "%s/%s", test_directory(), name);
-    return path;
-}
-
 static struct address address_of(const char *path)
 {
     struct address address;
@@ -94,21 +84,21 @@ static void check_refused(bool is_good, enum refusal_code code, const char *word
 
 static void a_second_claim_is_refused_and_disturbs_nothing(void)
 {
-    struct address address = address_of(here("s"));
+    struct address address = address_of(test_path("s"));
     struct socket_file first;
     struct socket_file second;
     char process[32];
     int fd;
 
     CHECK(socket_file_claim(&first, &address, &refusal));
-    fd = listen_at(here("s"), SOCK_STREAM);
+    fd = listen_at(test_path("s"), SOCK_STREAM);
     (void) snprintf(process, sizeof process, "process %jd", (intmax_t) getpid());
     check_refused(socket_file_claim(&second, &address, &refusal), REFUSAL_ADDRESS_IN_USE, process);
-    CHECK(is_there(here("s")));
-    CHECK_EQ(mode_of(here("s.lock")), 0600);
+    CHECK(is_there(test_path("s")));
+    CHECK_EQ(mode_of(test_path("s.lock")), 0600);
     socket_file_made(&first);
     socket_file_release(&first);
-    CHECK(!is_there(here("s")));
+    CHECK(!is_there(test_path("s")));
     (void) close(fd);
     CHECK(socket_file_claim(&second, &address, &refusal));
     socket_file_release(&second);
@@ -116,7 +106,7 @@ static void a_second_claim_is_refused_and_disturbs_nothing(void)
 
 static void the_lock_of_a_dead_process_is_free_and_its_socket_is_removed(void)
 {
-    struct address address = address_of(here("s"));
+    struct address address = address_of(test_path("s"));
     struct socket_file file;
     int status;
     pid_t child = fork();
@@ -124,30 +114,30 @@ static void the_lock_of_a_dead_process_is_free_and_its_socket_is_removed(void)
     CHECK_GE(child, 0);
     if (child == 0) {
         CHECK(socket_file_claim(&file, &address, &refusal));
-        (void) listen_at(here("s"), SOCK_STREAM);
+        (void) listen_at(test_path("s"), SOCK_STREAM);
         _exit(0); /* without a release, as after a kill -9 */
     }
     CHECK_EQ(waitpid(child, &status, 0), child);
     CHECK_EQ(status, 0);
-    CHECK(is_there(here("s")));
+    CHECK(is_there(test_path("s")));
     CHECK(socket_file_claim(&file, &address, &refusal));
-    CHECK(!is_there(here("s")));
+    CHECK(!is_there(test_path("s")));
     socket_file_release(&file);
 }
 
 static void a_stranger_that_listens_is_left_alone(void)
 {
-    struct address address = address_of(here("s"));
+    struct address address = address_of(test_path("s"));
     struct socket_file file;
-    int fd = listen_at(here("s"), SOCK_STREAM);
+    int fd = listen_at(test_path("s"), SOCK_STREAM);
     int again;
 
     check_refused(socket_file_claim(&file, &address, &refusal), REFUSAL_ADDRESS_IN_USE, "listens");
-    CHECK(is_there(here("s")));
+    CHECK(is_there(test_path("s")));
     (void) close(fd);
     /* the refused claim has let go of the lock */
     CHECK(socket_file_claim(&file, &address, &refusal));
-    again = listen_at(here("s"), SOCK_DGRAM);
+    again = listen_at(test_path("s"), SOCK_DGRAM);
     socket_file_release(&file);
     check_refused(socket_file_claim(&file, &address, &refusal), REFUSAL_ADDRESS_IN_USE, "listens");
     (void) close(again);
@@ -155,34 +145,34 @@ static void a_stranger_that_listens_is_left_alone(void)
 
 static void what_is_no_socket_is_never_removed(void)
 {
-    struct address address = address_of(here("s"));
+    struct address address = address_of(test_path("s"));
     struct socket_file file;
 
-    touch(here("s"));
+    touch(test_path("s"));
     check_refused(socket_file_claim(&file, &address, &refusal), REFUSAL_ADDRESS_IN_USE,
                   "no socket");
-    CHECK(is_there(here("s")));
-    CHECK_EQ(unlink(here("s")), 0);
-    CHECK_EQ(symlink("/dev/null", here("s")), 0);
+    CHECK(is_there(test_path("s")));
+    CHECK_EQ(unlink(test_path("s")), 0);
+    CHECK_EQ(symlink("/dev/null", test_path("s")), 0);
     check_refused(socket_file_claim(&file, &address, &refusal), REFUSAL_ADDRESS_IN_USE,
                   "no socket");
-    CHECK(is_there(here("s")));
+    CHECK(is_there(test_path("s")));
 }
 
 static void a_release_removes_our_socket_and_no_other(void)
 {
-    struct address address = address_of(here("s"));
+    struct address address = address_of(test_path("s"));
     struct socket_file file;
     int ours;
     int theirs;
 
     CHECK(socket_file_claim(&file, &address, &refusal));
-    ours = listen_at(here("s"), SOCK_STREAM);
+    ours = listen_at(test_path("s"), SOCK_STREAM);
     socket_file_made(&file);
-    CHECK_EQ(rename(here("s"), here("moved")), 0);
-    theirs = listen_at(here("s"), SOCK_STREAM);
+    CHECK_EQ(rename(test_path("s"), test_path("moved")), 0);
+    theirs = listen_at(test_path("s"), SOCK_STREAM);
     socket_file_release(&file);
-    CHECK(is_there(here("s")));
+    CHECK(is_there(test_path("s")));
     socket_file_release(&file); /* twice is once */
     (void) close(ours);
     (void) close(theirs);
@@ -190,33 +180,33 @@ static void a_release_removes_our_socket_and_no_other(void)
 
 static void a_lock_that_cannot_be_made_is_a_refusal(void)
 {
-    struct address address = address_of(here("no/such/s"));
+    struct address address = address_of(test_path("no/such/s"));
     struct socket_file file;
 
     check_refused(socket_file_claim(&file, &address, &refusal), REFUSAL_SYSTEM, "no/such/s.lock");
-    address = address_of(here("s"));
-    CHECK_EQ(symlink(here("elsewhere"), here("s.lock")), 0);
+    address = address_of(test_path("s"));
+    CHECK_EQ(symlink(test_path("elsewhere"), test_path("s.lock")), 0);
     check_refused(socket_file_claim(&file, &address, &refusal), REFUSAL_SYSTEM, "s.lock");
-    CHECK(!is_there(here("elsewhere")));
+    CHECK(!is_there(test_path("elsewhere")));
 }
 
 static void a_private_socket_gets_a_private_directory(void)
 {
-    struct address address = address_of(here("canceld-1/s"));
+    struct address address = address_of(test_path("canceld-1/s"));
     struct socket_file file;
 
     address.directory = ADDRESS_DIRECTORY_PRIVATE;
     CHECK(socket_file_claim(&file, &address, &refusal));
-    CHECK_EQ(mode_of(here("canceld-1")), 0700);
+    CHECK_EQ(mode_of(test_path("canceld-1")), 0700);
     socket_file_release(&file);
     CHECK(socket_file_claim(&file, &address, &refusal)); /* ours, so it is taken again */
     socket_file_release(&file);
-    CHECK_EQ(chmod(here("canceld-1"), 0750), 0);
+    CHECK_EQ(chmod(test_path("canceld-1"), 0750), 0);
     check_refused(socket_file_claim(&file, &address, &refusal), REFUSAL_DIRECTORY, "0750");
-    address = address_of(here("system/s"));
+    address = address_of(test_path("system/s"));
     address.directory = ADDRESS_DIRECTORY_SYSTEM;
     CHECK(socket_file_claim(&file, &address, &refusal));
-    CHECK_EQ(mode_of(here("system")), 0755);
+    CHECK_EQ(mode_of(test_path("system")), 0755);
     socket_file_release(&file);
 }
 
@@ -226,31 +216,31 @@ static void a_directory_of_another_owner_or_no_directory_is_refused(void)
 {
     mode_t before = umask(077);
 
-    CHECK(directory_make_owned(here("a"), 0755, geteuid(), &refusal));
+    CHECK(directory_make_owned(test_path("a"), 0755, geteuid(), &refusal));
     (void) umask(before);
-    CHECK_EQ(mode_of(here("a")), 0755);
-    check_refused(directory_make_owned(here("a"), 0755, geteuid() + 1, &refusal), REFUSAL_DIRECTORY,
-                  "belongs to uid");
-    CHECK_EQ(symlink(here("a"), here("link")), 0);
-    check_refused(directory_make_owned(here("link"), 0755, geteuid(), &refusal), REFUSAL_DIRECTORY,
-                  "no directory");
-    touch(here("file"));
-    check_refused(directory_make_owned(here("file"), 0755, geteuid(), &refusal), REFUSAL_DIRECTORY,
-                  "no directory");
+    CHECK_EQ(mode_of(test_path("a")), 0755);
+    check_refused(directory_make_owned(test_path("a"), 0755, geteuid() + 1, &refusal),
+                  REFUSAL_DIRECTORY, "belongs to uid");
+    CHECK_EQ(symlink(test_path("a"), test_path("link")), 0);
+    check_refused(directory_make_owned(test_path("link"), 0755, geteuid(), &refusal),
+                  REFUSAL_DIRECTORY, "no directory");
+    touch(test_path("file"));
+    check_refused(directory_make_owned(test_path("file"), 0755, geteuid(), &refusal),
+                  REFUSAL_DIRECTORY, "no directory");
 }
 
 static void directories_are_made_all_the_way_down(void)
 {
-    CHECK(directory_make(here("a/b//c/"), &refusal));
-    CHECK(is_there(here("a/b/c")));
-    CHECK_EQ(mode_of(here("a/b")), 0700);
-    CHECK(directory_make(here("a/b/c"), &refusal));
+    CHECK(directory_make(test_path("a/b//c/"), &refusal));
+    CHECK(is_there(test_path("a/b/c")));
+    CHECK_EQ(mode_of(test_path("a/b")), 0700);
+    CHECK(directory_make(test_path("a/b/c"), &refusal));
     CHECK(directory_make("/", &refusal));
     CHECK_EQ(chdir(test_directory()), 0);
     CHECK(directory_make("relative/path", &refusal));
-    CHECK(is_there(here("relative/path")));
-    touch(here("file"));
-    check_refused(directory_make(here("file/below"), &refusal), REFUSAL_DIRECTORY, "file");
+    CHECK(is_there(test_path("relative/path")));
+    touch(test_path("file"));
+    check_refused(directory_make(test_path("file/below"), &refusal), REFUSAL_DIRECTORY, "file");
     check_refused(directory_make("", &refusal), REFUSAL_DIRECTORY, "0 bytes");
 }
 
@@ -297,9 +287,9 @@ static void check_received(int fd, const char *expected)
 
 static void the_service_manager_is_told_on_a_path(void)
 {
-    int fd = listen_at(here("notify"), SOCK_DGRAM);
+    int fd = listen_at(test_path("notify"), SOCK_DGRAM);
 
-    CHECK_EQ(notify_send(here("notify"), "READY=1"), STATUS_OK);
+    CHECK_EQ(notify_send(test_path("notify"), "READY=1"), STATUS_OK);
     check_received(fd, "READY=1");
     (void) close(fd);
 }
@@ -331,7 +321,7 @@ static void a_service_manager_that_is_not_there_does_no_harm(void)
     path[0] = '/';
     path[sizeof path - 1] = '\0';
     CHECK_EQ(notify_send(path, "READY=1"), STATUS_INVALID);
-    CHECK_EQ(notify_send(here("nobody"), "READY=1"), STATUS_SYSTEM);
+    CHECK_EQ(notify_send(test_path("nobody"), "READY=1"), STATUS_SYSTEM);
     CHECK_EQ(errno, ENOENT);
 }
 
@@ -350,7 +340,7 @@ static struct clean_stop run_begin(uint64_t epoch, const char *address, bool was
     CHECK_GE(fd, 0);
     (void) snprintf(addresses[0].url, sizeof addresses[0].url, "%s", address);
     CHECK_EQ(clean_stop_take(&run, fd, epoch, addresses, 1), was_clean);
-    CHECK(!is_there(here("clean")));
+    CHECK(!is_there(test_path("clean")));
     return run;
 }
 
@@ -368,16 +358,16 @@ static void a_clean_stop_counts_for_the_next_start_alone(void)
     struct clean_stop run = run_begin(1, HERE, false);
 
     run_end(&run, true);
-    CHECK(is_there(here("clean")));
-    CHECK_EQ(mode_of(here("clean")), 0600);
+    CHECK(is_there(test_path("clean")));
+    CHECK_EQ(mode_of(test_path("clean")), 0600);
     run = run_begin(2, HERE, true);
     run_end(&run, false); /* killed */
     run = run_begin(3, HERE, false);
     run_end(&run, true);
     run = run_begin(5, HERE, false); /* somebody had epoch 4 */
     run_end(&run, true);
-    touch(here("clean"));
-    CHECK_EQ(truncate(here("clean"), 5), 0);
+    touch(test_path("clean"));
+    CHECK_EQ(truncate(test_path("clean"), 5), 0);
     run = run_begin(6, HERE, false);
     run_end(&run, false);
 }
@@ -388,7 +378,7 @@ static void who_shares_the_directory_neither_trusts_nor_leaves_a_mark(void)
     struct clean_stop second = run_begin(2, HERE, false);
 
     clean_stop_leave(&second);
-    CHECK(!is_there(here("clean")));
+    CHECK(!is_there(test_path("clean")));
     run_end(&second, false);
     run_end(&first, true);
     first = run_begin(2, HERE, true);
@@ -396,7 +386,7 @@ static void who_shares_the_directory_neither_trusts_nor_leaves_a_mark(void)
     int fd = open(test_directory(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     struct address addresses[1] = {{.url = HERE}};
     CHECK(!clean_stop_take(&second, fd, 3, addresses, 1));
-    CHECK(is_there(here("clean"))); /* it is not the second one's to remove */
+    CHECK(is_there(test_path("clean"))); /* it is not the second one's to remove */
     run_end(&second, false);
     run_end(&first, false);
 }

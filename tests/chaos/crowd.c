@@ -11,8 +11,12 @@
  *   - every other cancel that was answered, its owner heard of: by a notice, or from its end
  *
  * With LOSSES 1 owners may lose what they have (their link is away for longer than their session lives), and some
- * have to; but a cancel that was answered shows in the end of each. */
+ * have to; but a cancel that was answered shows in the end of each. An end whose answer was lost with its session is
+ * asked for again in the next one, and answered as ENDED, with the outcome that its owner wanted.
+ *
+ * What does not hold is printed whole: see kill_loop_tell(). */
 #include "crowd.h"
+#include "bound_child.h"
 #include "testing.h"
 
 #include <errno.h>
@@ -23,7 +27,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -61,6 +64,12 @@ __attribute__((noreturn)) static void fail(const char *what, uint64_t number)
     exit(EXIT_FAILURE);
 }
 
+static void note_act(struct crowd *crowd, size_t number, const char *what)
+{
+    crowd->acts[crowd->acts_count++ % ACTS_MAX] =
+        (struct act){.at_ms = test_now_ms(), .number = number, .what = what};
+}
+
 static bool is_owner(size_t number)
 {
     return number < OWNERS;
@@ -76,16 +85,9 @@ static int work(struct crowd *crowd, size_t number)
 
 static pid_t start(void)
 {
-    const pid_t parent = getpid();
-    const pid_t pid = fork();
+    const pid_t pid = bound_child_fork();
     if (pid < 0) {
         fail("cannot fork", (uint64_t) errno);
-    }
-    if (pid == 0) {
-        (void) prctl(PR_SET_PDEATHSIG, SIGKILL);
-        if (getppid() != parent) {
-            _exit(EXIT_FAILURE);
-        }
     }
     return pid;
 }
@@ -131,6 +133,7 @@ static void kill_one(struct crowd *crowd, size_t number)
 {
     const uint64_t first = every[number].first;
     int status;
+    note_act(crowd, number, "killed");
     (void) kill(every[number].pid, SIGKILL);
     if (waitpid(every[number].pid, &status, 0) != every[number].pid || !WIFSIGNALED(status)) {
         fail("one of the crowd ended before it was killed", number);
@@ -142,6 +145,7 @@ static void kill_one(struct crowd *crowd, size_t number)
         atomic_store(&canceller->answered, atomic_load(&canceller->sent));
     }
     start_one(crowd, number);
+    note_act(crowd, number, "started anew");
 }
 
 /* ---- chance ---- */
@@ -151,11 +155,12 @@ static uint64_t next_after(struct chances *chances, uint64_t now_ms, uint64_t ev
     return every_ms == 0 ? UINT64_MAX : now_ms + 1 + test_random(&chances->random) % (2 * every_ms);
 }
 
-static void let_go_on(uint64_t now_ms)
+static void let_go_on(struct crowd *crowd, uint64_t now_ms)
 {
     for (size_t i = 0; i < ALL; i++) {
         if (every[i].stopped_to_ms != 0 && now_ms >= every[i].stopped_to_ms) {
             (void) kill(every[i].pid, SIGCONT);
+            note_act(crowd, i, "goes on");
             every[i].stopped_to_ms = 0;
             every[i].rests_to_ms = now_ms + REST_MS;
         }
@@ -165,7 +170,7 @@ static void let_go_on(uint64_t now_ms)
 static void take_chances(struct crowd *crowd, struct chances *chances, uint64_t now_ms)
 {
     const size_t number = (size_t) (test_random(&chances->random) % ALL);
-    let_go_on(now_ms);
+    let_go_on(crowd, now_ms);
     if (now_ms >= chances->next_kill_ms) {
         kill_one(crowd, number);
         chances->killed[is_owner(number)]++;
@@ -173,6 +178,7 @@ static void take_chances(struct crowd *crowd, struct chances *chances, uint64_t 
     } else if (now_ms >= chances->next_stop_ms && every[number].stopped_to_ms == 0 &&
                now_ms >= every[number].rests_to_ms) {
         (void) kill(every[number].pid, SIGSTOP);
+        note_act(crowd, number, "stopped");
         every[number].stopped_to_ms =
             now_ms + STOP_LEAST_MS + test_random(&chances->random) % (STOP_MOST_MS - STOP_LEAST_MS);
         chances->stopped[is_owner(number)]++;
@@ -214,7 +220,7 @@ static void let_all_work(struct crowd *crowd, struct chances *chances, uint64_t 
         }
         (void) poll(NULL, 0, 1);
     }
-    let_go_on(UINT64_MAX - REST_MS);
+    let_go_on(crowd, UINT64_MAX - REST_MS);
 }
 
 /* ---- the end ---- */
@@ -302,9 +308,12 @@ static void print_all(const struct crowd *crowd, const struct chances *chances,
         print("operations lost by a link that was away too long", account->strayed);
         print("of those lost by a link, cancelled before and known as such",
               account->strayed_heard);
+        print("ends whose answer was lost with its session, and asked for again", account->again);
     } else {
         print("operations lost by owners that lived", account->strayed);
     }
+    print("longest time that an owner was without its link, and kept its session, ms",
+          account->away_most_ms);
     print("lost answered cancels", account->lost_cancels);
     print("double effects", account->double_effects);
     print("wrong answers", account->wrong);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "chaos/proxy_run.h"
+#include "bound_child.h"
 
 #include <fcntl.h>
 #include <inttypes.h>
@@ -7,7 +8,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -25,7 +25,6 @@ __attribute__((noreturn)) static void become(const struct chaos_proxy_run *run, 
 {
     char number[SEED_BYTES];
     (void) snprintf(number, sizeof number, "%" PRIu64, seed);
-    (void) prctl(PR_SET_PDEATHSIG, SIGKILL);
     (void) dup2(run->in, STDIN_FILENO);
     (void) dup2(run->out, STDOUT_FILENO);
     (void) execl(run->program, run->program, target, url, number, (char *) NULL);
@@ -57,7 +56,10 @@ void chaos_proxy_start(struct chaos_proxy_run *run, const char *target, char *ur
     }
     *run = (struct chaos_proxy_run){
         .whose = run->whose, .program = run->program, .in = in[0], .out = out[1]};
-    run->pid = fork();
+    run->pid = bound_child_fork();
+    if (run->pid < 0) {
+        fail(run, "there is no process to be had");
+    }
     if (run->pid == 0) {
         become(run, target, url, seed);
     }

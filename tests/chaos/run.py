@@ -10,9 +10,10 @@ kills   the kill loop through the proxy: the accounts of owners and cancellers a
 crowd   owners and cancellers behind the proxy are killed and stopped; the daemon is asked about each orphan
 ss      live tcp connections are ended by `ss -K`: singly, and all at once
 nets    daemon and clients in network namespaces; the link between them is taken down, for less than a session lives
+hangs   and cut, while of those who dial nothing arrives, for nearly as long as their sessions live
 lost    and for longer, while cancels go on elsewhere: what its owner loses says of its cancel
 
-A line of JSON for each figure on stdout, added up over the scenes. ss, nets and lost need root, a kernel
+A line of JSON for each figure on stdout, added up over the scenes. ss, nets, hangs and lost need root, a kernel
 that lets them, and iproute2: else they are skipped, which is said and counted. With CANCELD_TEST_ALL=1 a missing
 program is a failure."""
 import argparse
@@ -31,10 +32,11 @@ import time
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 GRACE_MS = 4500  # with three heartbeats of 500 ms a silent session lives for 6 s, a cut one for 4.5
-SHORT_S, LONG_S = (0.2, 1.5), (7, 8)  # how long a link is taken away
+SHORT_S, HANG_S, LONG_S = (0.2, 1.5), (3.1, 3.3), (7, 8)  # how long a link is taken away
 ADDRESSES = ("192.0.2.1", "192.0.2.2")  # kept for examples; nobody else sees them
 DAEMON_FLAGS = ["--sync", "process", "--limit-grace-ms", str(GRACE_MS), "--limit-finished", "1000000", "--log-level", "error"]
 START_S = 30
+AWAY = "longest time that an owner was without its link, and kept its session, ms"
 FAULT_EVERY_MS = "30"  # of eight links one: who comes back through it is back long before his grace is over
 MUST_BE_ZERO = ("lost answered cancels", "double effects", "wrong generations", "keys that cannot be explained", "wrong answers",
                 "operations lost by owners that lived")
@@ -65,6 +67,11 @@ def require(holds, sentence):
         raise Violation(sentence)
 
 
+def add(counts, name, value):
+    """The longest of all is one of them; the rest adds up."""
+    counts[name] = max(counts[name], value) if name == AWAY else counts[name] + value
+
+
 def say(text):
     print(text, file=sys.stderr, flush=True)
 
@@ -88,6 +95,7 @@ class Run:
         self.directory = tempfile.mkdtemp(prefix="canceld-chaos-")
         self.started = []
         self.last = []
+        self.story = []  # what was done to links, and when, on the clock of those who take part
 
     def program(self, name):
         for directory in ("bin", "tests"):
@@ -112,6 +120,9 @@ class Run:
             ready += process.stdout.readline().split()[1:]
         return process, ready
 
+    def note(self, what):
+        self.story.append(f"  {time.monotonic_ns() // 1000000}: {what}")
+
     def url(self, name):
         return f"ipc://{self.directory}/{name}" if self.transport() == "ipc" else "tcp://127.0.0.1:0"
 
@@ -125,7 +136,7 @@ class Run:
                 row = json.loads(line)
                 name = row["figure"] if row["part"] == "chaos" else (names or {}).get(row["figure"])
                 if name:
-                    self.counts[name] += row["value"]
+                    add(self.counts, name, row["value"])
 
     def finish(self, command, seconds, names=None):
         """Runs a program to its end; gives what it said."""
@@ -261,14 +272,54 @@ def two_nets(of):
     for name, address in zip(names, ADDRESSES):
         run("ip", "-n", name, "addr", "add", f"{address}/30", "dev", "eth0")
         run("ip", "-n", name, "link", "set", "eth0", "up")
+        # Where the kernel can be had to try again each second at first (from 6.5 on), it is not to help.
+        run("ip", "netns", "exec", name, "sh", "-c", "echo 0 > /proc/sys/net/ipv4/tcp_syn_linear_timeouts", check=False)
     return names
 
 
-def partitions(of, seconds, away_s, losses):
+class Side:
+    """One end of the cable: its namespace, its address, and how it goes silent or away, and comes back."""
+
+    def __init__(self, netns, address):
+        self.netns, self.address = netns, address
+
+    def ip(self, *words):
+        return ("ip", "-n", self.netns, *words)
+
+    def goes_down(self):
+        return [self.ip("link", "set", "eth0", "down")], [self.ip("link", "set", "eth0", "up")]
+
+    def is_not_heard(self, by):
+        """What it sends goes to an address that nobody has; it hears on. So what it is asked is done, and what it says is lost."""
+        return ([self.ip("neigh", "replace", by.address, "lladdr", "02:00:00:00:00:01", "dev", "eth0", "nud", "permanent")],
+                [self.ip("neigh", "del", by.address, "dev", "eth0")])
+
+    def drops_all(self):
+        return [("ip", "netns", "exec", self.netns, "ss", "-K", "-H", "-t", "-n", "state", "established")]
+
+
+def all_ways(inside, outside):
+    """How the cable between daemon and clients fails: a name, what is done, and what takes it back."""
+    return [("partitions: the daemon is heard by nobody", *inside.is_not_heard(outside)),
+            ("partitions: the clients are heard by nobody", *outside.is_not_heard(inside)),
+            ("partitions: at the daemon's end", *inside.goes_down()), ("partitions: at the clients' end", *outside.goes_down())]
+
+
+def hanging_ways(inside, outside):
+    """The daemon drops its links, and of those who dial nothing arrives: each dial hangs. The kernel tries again after 1, 2 and
+    4 s; who leaves it to the kernel alone comes back when the session is lost."""
+    silence, speech = outside.is_not_heard(inside)
+    return [("partitions: cut, and every dial hangs", silence + inside.drops_all(), speech)]
+
+
+def partitions(of, seconds, away_s, ways_of=all_ways, losses=False):
     """The link goes and comes back; cancellers of the scene with losses have a socket that needs no link."""
-    inside, outside = two_nets(of)
-    daemon, urls = of.daemon(f"tcp://{ADDRESSES[0]}:0", f"ipc://{of.directory}/s", before=("ip", "netns", "exec", inside),
+    netns = two_nets(of)
+    inside, outside = (Side(*side) for side in zip(netns, ADDRESSES))
+    daemon, urls = of.daemon(f"tcp://{ADDRESSES[0]}:0", f"ipc://{of.directory}/s", before=("ip", "netns", "exec", inside.netns),
                              flags=("--insecure-tcp",))
+    ways = ways_of(inside, outside)
+    deck = ways[:1]  # the worst comes first, for a short run has no other
 
     def disturb(left):
         away = of.chance.uniform(*away_s)
@@ -276,24 +327,38 @@ def partitions(of, seconds, away_s, losses):
             time.sleep(max(0, left))
             return
         time.sleep(of.chance.uniform(0.2, 1))
-        side = of.chance.choice((inside, outside))
-        run("ip", "-n", side, "link", "set", "eth0", "down")
+        if not deck:
+            deck.extend(of.chance.sample(ways, len(ways)))
+        name, cut, mend = deck.pop()
+        of.note(name)
+        for command in cut:
+            run(*command)
         time.sleep(away)
-        run("ip", "-n", side, "link", "set", "eth0", "up")
+        for command in mend:
+            run(*command)
+        of.note("the link is there again")
+        of.counts[name] += 1
         of.counts["partitions longer than a session lives" if losses else "partitions shorter than a session lives"] += 1
 
     command = of.crowd_command(urls[0], urls[1] if losses else "-", seconds, losses=int(losses))
-    while_it_works(of, ["ip", "netns", "exec", outside, *command], seconds, disturb)
+    while_it_works(of, ["ip", "netns", "exec", outside.netns, *command], seconds, disturb)
     require(any(of.counts[name] for name in of.counts if name.startswith("partitions")), "the link was never taken away")
     of.end_daemon(daemon)
 
 
 def nets(of, seconds):
-    partitions(of, seconds, SHORT_S, False)
+    partitions(of, seconds, SHORT_S)
+
+
+def hangs(of, seconds):
+    need_root("ss")
+    require_ss()
+    partitions(of, seconds, HANG_S, hanging_ways)
+    require(of.counts[AWAY] >= 1000 * HANG_S[0], "no dial hung")
 
 
 def lost(of, seconds):
-    partitions(of, seconds, LONG_S, True)
+    partitions(of, seconds, LONG_S, losses=True)
 
 
 # Each scene and its size in each way to run; None: not there.
@@ -304,6 +369,7 @@ SCENES = (
     ("kills-tcp", kill_loop, {"small": None, "quick": 10, "full": 200}),
     ("lost-tcp", lost, {"small": None, "quick": 9, "full": 40}),
     ("nets-tcp", nets, {"small": None, "quick": 4, "full": 30}),
+    ("hangs-tcp", hangs, {"small": None, "quick": 6, "full": 12}),
     ("crowd-ipc", crowd, {"small": None, "quick": 3, "full": 40}),
     ("crowd-tcp", crowd, {"small": 3, "quick": 3, "full": 40}),
     ("ss-tcp", ss, {"small": None, "quick": 3, "full": 20}),
@@ -338,9 +404,11 @@ class Whole:
         finally:
             of.close()
         with self.lock:
-            self.counts.update(of.counts)
+            for figure, value in of.counts.items():
+                add(self.counts, figure, value)
             say(f"chaos: {name}: {end} ({time.monotonic() - begin:.1f} s)")
             if end.startswith("VIOLATED"):
+                say("\n".join(of.story[-20:]))
                 say(f"again: tests/chaos/run.py --{self.options.how} --seed {self.options.seed} --only {name}")
 
     def lane(self):

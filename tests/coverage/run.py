@@ -98,7 +98,7 @@ class Measure:
     def test(self, *selection):
         """The suite, or what is selected of it; gives how many tests passed, and which did not."""
         begin = time.monotonic()
-        code = self.run(["ctest", "--test-dir", self.build, "-j", "2", "--output-on-failure", "--no-tests=error", *selection],
+        code = self.run(["ctest", "--test-dir", self.build, "-j", "4", "--output-on-failure", "--no-tests=error", *selection],
                         env=self.environment())
         with open(self.log_path, encoding="utf-8", errors="replace") as file:
             told = file.read()

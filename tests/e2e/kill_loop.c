@@ -18,6 +18,7 @@
  *
  * With a PROXY, owners and cancellers reach the daemon through it: see tests/chaos/proxy.h. */
 #include "kill_loop.h"
+#include "bound_child.h"
 #include "chaos/proxy_run.h"
 #include "killed_daemon.h"
 #include "testing.h"
@@ -25,12 +26,10 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <poll.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -71,16 +70,11 @@ __attribute__((noreturn)) static void fail(const char *what, uint64_t number)
 
 static pid_t start_worker(struct shared *shared, bool owner, unsigned number)
 {
-    const pid_t parent = getpid();
-    const pid_t pid = fork();
+    const pid_t pid = bound_child_fork();
     if (pid < 0) {
         fail("cannot fork", (uint64_t) errno);
     }
     if (pid == 0) {
-        (void) prctl(PR_SET_PDEATHSIG, SIGKILL);
-        if (getppid() != parent) {
-            _exit(EXIT_FAILURE);
-        }
         exit(owner ? kill_loop_own(shared, number) : kill_loop_cancel(shared, number));
     }
     return pid;
@@ -232,11 +226,12 @@ struct account {
     uint64_t wrong;
 };
 
-static void add_record(struct account *account, const struct record *record)
+/* Whether it holds. */
+static bool add_record(struct account *account, const struct record *record)
 {
     const bool heard = record->told > 0 || record->finish == FINISH_CANCELLED;
     if (record->gen == 0) {
-        return;
+        return true;
     }
     account->operations++;
     account->accepted += record->answer == SEEN_ACCEPTED;
@@ -248,13 +243,24 @@ static void add_record(struct account *account, const struct record *record)
     /* The owner's last word has to say of a cancel what the canceller was told, and the other way. */
     const bool contradicts =
         record->finish == FINISH_PLAIN && (record->answer == SEEN_ACCEPTED || record->told > 0);
-    if ((record->answer == SEEN_ACCEPTED && !heard) || contradicts) {
-        account->lost++;
-        (void) fprintf(stderr, "kill_loop: gen %" PRIu64 ": answer %u, told %u, finish %u\n",
-                       record->gen, record->answer, record->told, record->finish);
+    const bool loses = (record->answer == SEEN_ACCEPTED && !heard) || contradicts;
+    const bool is_wrong = record->answer == SEEN_OTHER || record->answer == SEEN_LOST ||
+                          (record->finish != FINISH_PLAIN && record->finish != FINISH_CANCELLED);
+    account->lost += loses;
+    account->wrong += is_wrong;
+    return !loses && !is_wrong && record->told <= 1 && record->lost == 0;
+}
+
+static void add_all(struct account *account, const struct shared *shared)
+{
+    uint64_t told = 0;
+    for (unsigned i = 0; i < OWNERS; i++) {
+        for (uint64_t at = 0; at < shared->owners[i].stored; at++) {
+            if (!add_record(account, &shared->owners[i].records[at]) && told++ < TOLD_MAX) {
+                kill_loop_tell(shared, i, at);
+            }
+        }
     }
-    account->wrong += record->answer == SEEN_OTHER || record->answer == SEEN_LOST ||
-                      (record->finish != FINISH_PLAIN && record->finish != FINISH_CANCELLED);
 }
 
 static void print_spans(const char *what, uint64_t *spans_ms, uint64_t count)
@@ -283,11 +289,7 @@ static void print_stages(struct tally *tally)
 static int compare_accounts(const struct shared *shared, struct tally *tally)
 {
     struct account account = {0};
-    for (unsigned i = 0; i < OWNERS; i++) {
-        for (uint64_t at = 0; at < shared->owners[i].stored; at++) {
-            add_record(&account, &shared->owners[i].records[at]);
-        }
-    }
+    add_all(&account, shared);
     const uint64_t reused = kill_loop_count_reused(shared);
     const uint64_t kills = tally->kills;
     (void) printf("kills %" PRIu64 ", operations %" PRIu64 ", answered cancels %" PRIu64

@@ -17,7 +17,9 @@
     ((uint64_t) 4 << 20) /* of one owner; the memory is only touched as it is used */
 #define RESUMES_MAX 65536
 #define URL_BYTES 256
-#define RECENT 64 /* a canceller looks back so far */
+#define RECENT 64       /* a canceller looks back so far */
+#define EVENTS_MAX 1024 /* of an owner's link: the last ones */
+#define TOLD_MAX 10     /* records that did not hold are printed whole, so many */
 
 enum answer_seen {
     SEEN_NOTHING,
@@ -35,7 +37,27 @@ enum finish_seen {
     FINISH_CANCELLED,
     FINISH_LOST,           /* it had ended as OWNER_LOST */
     FINISH_LOST_CANCELLED, /* and a cancel had been recorded before */
+    FINISH_AGAIN, /* it had ended just as it was to: by this finish, whose answer was lost with its session */
+    FINISH_AGAIN_CANCELLED, /* and a cancel had been recorded before */
     FINISH_OTHER,
+};
+
+/* What was said of an operation, word by word, and when (test_now_ms()): for whoever has to find out why it did not
+ * hold. Each row is written by one thread, and read when all have ended. */
+struct story {
+    uint64_t stored_ms; /* the owner has its gen */
+    uint64_t sent_ms;   /* the cancel */
+    uint64_t answered_ms;
+    uint64_t told_ms;
+    uint64_t finishing_ms;
+    uint64_t finished_ms;
+    uint64_t sessions[2]; /* the owner's, before its finish and after */
+    uint8_t cancel_status;
+    uint8_t cancel_answer;
+    uint8_t asked; /* the finish: its outcome, and what was answered */
+    uint8_t answered;
+    uint8_t outcome;
+    uint8_t cause; /* its code, where the answer has one */
 };
 
 struct record {
@@ -47,12 +69,21 @@ struct record {
     uint8_t lost;               /* the owner was told that it is lost */
     _Atomic(uint8_t) finishing; /* the owner has begun to finish it */
     _Atomic(uint8_t) finish;    /* enum finish_seen, the owner's */
+    struct story story;
+};
+
+struct owner_event {
+    uint64_t at_ms;
+    uint8_t event; /* enum canceld_event */
 };
 
 struct owner {
     _Atomic(uint64_t) stored; /* records below are there */
     _Atomic(uint64_t) resumes_count;
     uint64_t resumes_ms[RESUMES_MAX]; /* when it had adopted everything again */
+    _Atomic(uint64_t) away_most_ms;   /* the longest time without its link, in one session */
+    _Atomic(uint64_t) events_count;
+    struct owner_event events[EVENTS_MAX];
     struct record records[RECORDS_MAX];
 };
 
@@ -82,6 +113,9 @@ int kill_loop_cancel(struct shared *shared, unsigned number);
 #define KILL_LOOP_KEY_BYTES 48
 void kill_loop_key(char text[KILL_LOOP_KEY_BYTES], const struct shared *shared, unsigned owner,
                    uint64_t at);
+
+/* Prints a record that does not hold, with all that was said of it and what its owner's link did meanwhile. */
+void kill_loop_tell(const struct shared *shared, unsigned owner, uint64_t at);
 
 /* How many generations were given out more than once. */
 uint64_t kill_loop_count_reused(const struct shared *shared);

@@ -43,16 +43,33 @@ struct working {
     struct canceld_client *client;
     unsigned number;
     uint64_t random;
-    uint64_t callbacks_random; /* the callback thread's */
+    uint64_t callbacks_random; /* the callback thread's, as is the next */
+    uint64_t degraded_ms;
     struct slot slots[SLOTS];
 };
 
 static struct working working;
 
+static void note_event(enum canceld_event event, uint64_t now_ms)
+{
+    struct owner *owner = working.owner;
+    const uint64_t at = atomic_load(&owner->events_count);
+    owner->events[at % EVENTS_MAX] =
+        (struct owner_event){.at_ms = now_ms, .event = (uint8_t) event};
+    atomic_store(&owner->events_count, at + 1);
+    if (event == CANCELD_EVENT_DEGRADED) {
+        working.degraded_ms = now_ms;
+    } else if (event == CANCELD_EVENT_RESUMED &&
+               now_ms - working.degraded_ms > atomic_load(&owner->away_most_ms)) {
+        atomic_store(&owner->away_most_ms, now_ms - working.degraded_ms);
+    }
+}
+
 static void on_event(struct canceld_client *client, enum canceld_event event, void *arg)
 {
     (void) client;
     (void) arg;
+    note_event(event, test_now_ms());
     if (event == CANCELD_EVENT_ADOPTED) {
         const uint64_t count = atomic_load(&working.owner->resumes_count);
         working.owner->resumes_ms[count % RESUMES_MAX] = test_now_ms();
@@ -73,6 +90,7 @@ static void on_notice(struct canceld_operation *operation, void *arg)
         return; /* told of something else than its cancel alone */
     }
     atomic_fetch_add(&record->told, 1);
+    record->story.told_ms = test_now_ms();
     (void) poll(NULL, 0, (int) (test_random(&working.callbacks_random) % CALLBACK_MS));
     atomic_store(&record->delivered, 1);
 }
@@ -99,6 +117,7 @@ static void store(struct slot *slot)
         exit(EXIT_FAILURE);
     }
     if (status == CANCELD_OK) {
+        record->story.stored_ms = test_now_ms();
         atomic_store(&record->gen, result.gen);
         slot->record = record;
     } else if (status != CANCELD_UNKNOWN) {
@@ -108,27 +127,57 @@ static void store(struct slot *slot)
     atomic_store(&working.owner->stored, at + 1); /* also one that nobody knows of: it is skipped */
 }
 
+static uint64_t session_now(void)
+{
+    struct canceld_info info;
+    const enum canceld_status status = canceld_info(working.client, &info);
+    if (status != CANCELD_OK) {
+        fail("info", status);
+    }
+    return info.session;
+}
+
+/* An operation that its owner ended may have ended already in one case that holds: the finish was done, its answer and
+ * then the session were lost, and in the next session the library has asked again, by gen. Then it ended just as
+ * its owner wanted. Within one session the answer is kept, so there it is never told so. */
+static enum finish_seen finish_seen_of(const struct canceld_result *result,
+                                       const struct story *story)
+{
+    const bool has_cause = result->cause.code != CANCELD_CAUSE_UNSET;
+    if (result->answer == CANCELD_ANSWER_DELETED) {
+        return result->cancelled ? FINISH_CANCELLED : FINISH_PLAIN;
+    }
+    if (result->answer != CANCELD_ANSWER_ENDED) {
+        return FINISH_OTHER;
+    }
+    if (result->outcome == CANCELD_OUTCOME_OWNER_LOST) {
+        return has_cause ? FINISH_LOST_CANCELLED : FINISH_LOST;
+    }
+    if (story->sessions[0] != story->sessions[1] && result->outcome == story->asked) {
+        return has_cause ? FINISH_AGAIN_CANCELLED : FINISH_AGAIN;
+    }
+    return FINISH_OTHER;
+}
+
 static void finish(struct slot *slot, enum canceld_outcome outcome)
 {
     struct canceld_result result;
+    struct story *story = &slot->record->story;
+    story->asked = (uint8_t) outcome;
+    story->finishing_ms = test_now_ms();
+    story->sessions[0] = session_now();
     atomic_store(&slot->record->finishing, 1);
     const enum canceld_status status =
         canceld_operation_finish(slot->operation, outcome, CALL_MS, &result);
     if (status != CANCELD_OK) {
         fail("finish", status);
     }
-    enum finish_seen seen = FINISH_OTHER;
-    if (result.answer == CANCELD_ANSWER_DELETED) {
-        seen = result.cancelled ? FINISH_CANCELLED : FINISH_PLAIN;
-    } else if (result.answer == CANCELD_ANSWER_ENDED &&
-               result.outcome == CANCELD_OUTCOME_OWNER_LOST) {
-        seen = result.cause.code != 0 ? FINISH_LOST_CANCELLED : FINISH_LOST;
-    } else {
-        (void) fprintf(stderr, "kill_loop: finish of %" PRIu64 " answered %s %s\n",
-                       atomic_load(&slot->record->gen), canceld_answer_name(result.answer),
-                       canceld_outcome_name(result.outcome));
-    }
-    atomic_store(&slot->record->finish, seen);
+    story->sessions[1] = session_now();
+    story->finished_ms = test_now_ms();
+    story->answered = (uint8_t) result.answer;
+    story->outcome = (uint8_t) result.outcome;
+    story->cause = (uint8_t) result.cause.code;
+    atomic_store(&slot->record->finish, finish_seen_of(&result, story));
     canceld_result_clear(&result);
     *slot = (struct slot){0};
 }
@@ -222,10 +271,9 @@ static void on_done(enum canceld_status status, const struct canceld_result *res
     struct record *record = arg;
     (void) operation;
     const enum answer_seen seen = seen_of(status, result);
-    if (seen == SEEN_OTHER) {
-        (void) fprintf(stderr, "kill_loop: cancel: %s, %s\n", canceld_status_text(status),
-                       canceld_answer_name(result->answer));
-    }
+    record->story.answered_ms = test_now_ms();
+    record->story.cancel_status = (uint8_t) status;
+    record->story.cancel_answer = (uint8_t) result->answer;
     atomic_store(&record->answer, seen);
     if (seen == SEEN_ACCEPTED) {
         atomic_fetch_add(&cancelling.canceller->accepted, 1);
@@ -252,6 +300,7 @@ static void cancel_one(struct canceld_client *client, uint64_t *random)
     kill_loop_key(key, cancelling.shared, number, stored - 1 - back);
     const struct canceld_request request = {.op = CANCELD_OP_CANCEL,
                                             .of.cancel = {.key = canceld_string(key), .gen = gen}};
+    record->story.sent_ms = test_now_ms();
     atomic_fetch_add(&cancelling.canceller->sent, 1);
     const enum canceld_status status = canceld_submit(client, &request, CANCEL_MS, on_done, record);
     if (status != CANCELD_OK) {

@@ -82,12 +82,15 @@ int main(int argc, char **argv)
 {
     struct owner owner = {NULL, NULL};
     char line[LINE_BYTES_MAX];
-    if (argc != 2) {
-        (void) fprintf(stderr, "usage: owner URL\n");
+    if (argc != 2 && argc != 3) {
+        (void) fprintf(stderr, "usage: owner URL [HEARTBEAT_MS]\n");
         return 2;
     }
-    const struct canceld_options options = {
-        .url = argv[1], .client_name = "owner", .heartbeat_ms = 100, .on_event = tell_event};
+    const uint32_t heartbeat_ms = argc == 3 ? (uint32_t) strtoul(argv[2], NULL, 10) : 100;
+    const struct canceld_options options = {.url = argv[1],
+                                            .client_name = "owner",
+                                            .heartbeat_ms = heartbeat_ms,
+                                            .on_event = tell_event};
     const enum canceld_status status = canceld_connect(&options, 0, &owner.client);
     if (status != CANCELD_OK) {
         fail("connect", status);

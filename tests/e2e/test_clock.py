@@ -42,15 +42,15 @@ class Clock:
         return owner
 
     def test_while_it_runs(self):
-        self.clocked(ephemeral=False)
+        self.clocked("--limit-finished-ms", str(150 * TTL_MS), ephemeral=False)  # an arm lasts no longer
         owner, idle, peer, waiter = self.renewer(), self.owner(), self.peer(), self.canceller()
-        gen = idle.store(b"idle", ttl_ms=60000)
-        peer.op(cancel(b"armed", arm_ttl_ms=50000))
+        gen = idle.store(b"idle", ttl_ms=150 * TTL_MS)
+        peer.op(cancel(b"armed", arm_ttl_ms=125 * TTL_MS))
         for seconds in ROUNDS:
             began = time.monotonic()
             waiter.start("op", wait(b"idle", gen, deadline_ms=500))
             self.move(seconds)
-            peer.op(cancel(b"moved%d" % seconds, arm_ttl_ms=50000))
+            peer.op(cancel(b"moved%d" % seconds, arm_ttl_ms=125 * TTL_MS))
             told = all_history(peer)[0].at_unix_ms / 1000
             self.assertLess(abs(told - time.time() - seconds), 60, "the clock was not moved")
             elapse(3 * TTL_MS / 1000, lambda: peer.op(count(state=pb.STATE_LIVE)).count == 6, "no expiry")

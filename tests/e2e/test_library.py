@@ -18,8 +18,8 @@ EVENTS = {1: "CONNECTED", 2: "DEGRADED", 3: "RESUMED", 4: "LOST_POSSIBLE", 5: "S
 class Owner:
     """owner.c: lines in, lines out."""
 
-    def __init__(self, url):
-        self.process = subprocess.Popen([os.path.join(PROGRAMS, "owner"), url], text=True,
+    def __init__(self, url, heartbeat_ms=100):
+        self.process = subprocess.Popen([os.path.join(PROGRAMS, "owner"), url, str(heartbeat_ms)], text=True,
                                         stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         self.answers = queue.Queue()
         self.notices = []

@@ -8,7 +8,7 @@ from canceld_e2e import (PATIENCE, adopt, all_history, armed, cancel, cancel_lab
                          count, delete, detach, drain, eventually, get, history, main, over_both, page, pb,
                          persist, poll, store, touch, wait)
 
-RECOVERY_MS = 1000
+RECOVERY_MS = max(1000, 250 * PATIENCE)  # what a test does in it has to fit
 STREAM = 3000
 
 

@@ -6,18 +6,18 @@ import os
 import signal
 import subprocess
 
-from canceld_e2e import Case, cancel, count, eventually, get, main, over_both, pb, send_signal, wait
+from canceld_e2e import PATIENCE, Case, cancel, count, eventually, get, main, over_both, pb, send_signal, wait
 from cli import CliHelpers
 from test_library import Owner
 
-RECOVERY_MS = 5000
+RECOVERY_MS = max(5000, 1000 * PATIENCE)  # owners have to be back in it
 KILLS = 5
 
 
 @over_both
 class Comeback(CliHelpers):
-    def owner(self):
-        owner = Owner(self.url())
+    def owner(self, **how):
+        owner = Owner(self.url(), **how)
         self.addCleanup(owner.close)
         return owner
 
@@ -67,7 +67,7 @@ class Comeback(CliHelpers):
 
     def test_an_owner_comes_back_again_and_again_under_its_gen(self):
         daemon = self.journaled()
-        owner = self.owner()
+        owner = self.owner(heartbeat_ms=100 * PATIENCE)  # its grace outlasts a restart, or it is told of that
         gen = owner.store("k")
         for times in range(1, KILLS + 1):
             daemon.restart()

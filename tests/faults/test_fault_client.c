@@ -46,7 +46,7 @@ static void begin(void)
     (void) snprintf(flags, sizeof flags, FLAGS, turn, turn);
     (void) snprintf(name, sizeof name, "s%d", turn);
     (void) program_start_ready(&daemon_, flags);
-    (void) snprintf(url, sizeof url, "ipc://%s", path_here(name));
+    (void) snprintf(url, sizeof url, "ipc://%s", test_path(name));
 }
 
 static void end(void)
@@ -446,7 +446,7 @@ static enum canceld_status try_tls(struct canceld_client **client_out, uint32_t 
     const struct canceld_options options = {
         .url = url,
         .await_daemon = true,
-        .tls = {.ca_file = path_here("ca.crt"), .server_name = "localhost"}};
+        .tls = {.ca_file = test_path("ca.crt"), .server_name = "localhost"}};
     *client_out = NULL;
     return canceld_connect(&options, limit_ms, client_out);
 }

@@ -51,7 +51,7 @@ class Size:
         return [*DAEMON_FLAGS, "--limit-handshake-ms", str(self.handshake_ms), "--limit-stall-ms", str(self.stall_ms)]
 
 
-SIZES = {"small": Size(10, 1000, 2000, 1, 3, 20), "quick": Size(1, 3000, 4500, 4, 6, 4), "full": Size(1, 5000, 9000, 10, 60, 1)}
+SIZES = {"small": Size(10, 1000, 2000, 1, 3, 20), "quick": Size(1, 3000, 4500, 4, 6, 4), "full": Size(1, 5000, 9000, 10, 30, 1)}
 
 
 # ---- those who take part ---------------------------------------------------------------------------
@@ -219,7 +219,7 @@ def rows(of, options, size):
 def arguments():
     parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
     parser.add_argument("--quick", action="store_const", dest="size", const="quick", help="once over ipc and once over tcp (default)")
-    parser.add_argument("--full", action="store_const", dest="size", const="full", help="the same, and the flood goes on for a minute")
+    parser.add_argument("--full", action="store_const", dest="size", const="full", help="the same, and the flood goes on for half a minute")
     parser.add_argument("--small", action="store_const", dest="size", const="small", help="a tenth of the crowd, cut after two seconds")
     parser.add_argument("--only", choices=("crowd", "kinds"), help="one of the two alone")
     parser.add_argument("--beside", choices=("idle", "nice", "batch", "equal"), default="nice",

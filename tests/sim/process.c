@@ -9,8 +9,6 @@
 #include <inttypes.h>
 #include <string.h>
 
-#define DIAL_MS 5000
-
 static struct process *of(struct world *world, unsigned number)
 {
     return world->processes[number];
@@ -235,7 +233,8 @@ static void dial(struct world *world, struct process *process)
         return;
     if (world_fault(world, FAULT_DIAL_LOST, 1000)) {
         process->is_disturbed = true;
-        process->dialled_until_ns = world->now_ns + DIAL_MS * MS;
+        engine_dial_begin(&process->engine, now_ns);
+        process->dialled_until_ns = engine_dial_end_ns(&process->engine) - process->skew_ns;
         return;
     }
     process->link = daemon_is_up(world) ? net_open(world, process->number) : LINKS_MAX;

@@ -13,16 +13,6 @@
 
 #define ARGUMENTS_MAX 24
 
-const char *path_here(const char *name)
-{
-    static char paths[4][600];
-    static size_t next;
-    char *path = paths[next++ % 4];
-
-    (void) snprintf(path, sizeof paths[0], "%s/%s", test_directory(), name);
-    return path;
-}
-
 /* The words of `line`, apart by one space each; @ stands for the case's directory. */
 static size_t words_split(const char *line, char *text, size_t room, char **words)
 {

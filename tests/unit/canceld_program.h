@@ -13,8 +13,6 @@ struct program {
     char errors[600]; /* the file that takes what it writes to standard error */
 };
 
-/* A path in the case's directory: valid until the fourth call after it. */
-const char *path_here(const char *name);
 bool path_is_there(const char *path);
 
 /* What a file holds; empty where there is none. Valid until the next call. */

@@ -5,6 +5,8 @@ foreach(name IN ITEMS test_local_verbs test_local_lanes test_local_callbacks tes
     canceld_test(${name} LABEL unit TIMEOUT 300 LINKS canceld_local_static)
 endforeach()
 target_link_options(test_local_lanes PRIVATE LINKER:--wrap=registry_direct)
+# Valgrind does not do seccomp(2).
+set_property(TEST test_local_barrier APPEND PROPERTY LABELS filter)
 
 # The example, and what an application does: installs the library, finds it by CMake and by pkg-config, builds
 # with the shared one and with the archive.

@@ -125,11 +125,11 @@ static void it_serves_says_so_and_ends_on_sigterm(void)
     CHECK_NE(strtol(strrchr(line, ':') + 1, NULL, 10), 0);
     fd = connect_tcp(line);
     check_pong(fd, false);
-    check_serves_ipc(path_here("s"));
+    check_serves_ipc(test_path("s"));
     CHECK_EQ(kill(program.pid, SIGTERM), 0);
     CHECK_STR_EQ(program_line(&program), ""); /* it has nothing more to say */
     CHECK_EQ(program_wait(&program), 0);
-    CHECK(!path_is_there(path_here("s")));
+    CHECK(!path_is_there(test_path("s")));
     (void) close(fd);
 }
 
@@ -140,7 +140,7 @@ static void it_ends_on_sigint(void)
     (void) program_start_ready(&program, LISTEN);
     CHECK_EQ(kill(program.pid, SIGINT), 0);
     CHECK_EQ(program_wait(&program), 0);
-    CHECK(!path_is_there(path_here("s")));
+    CHECK(!path_is_there(test_path("s")));
 }
 
 static void other_signals_do_not_cost_the_socket_file(void)
@@ -149,10 +149,10 @@ static void other_signals_do_not_cost_the_socket_file(void)
 
     (void) program_start_ready(&program, LISTEN);
     CHECK_EQ(kill(program.pid, SIGPIPE), 0);
-    check_serves_ipc(path_here("s"));
+    check_serves_ipc(test_path("s"));
     CHECK_EQ(kill(program.pid, SIGHUP), 0);
     CHECK_EQ(program_wait(&program), 0);
-    CHECK(!path_is_there(path_here("s")));
+    CHECK(!path_is_there(test_path("s")));
 }
 
 static void a_second_daemon_is_refused_and_the_first_goes_on(void)
@@ -162,13 +162,13 @@ static void a_second_daemon_is_refused_and_the_first_goes_on(void)
     int fd;
 
     (void) program_start_ready(&program, LISTEN);
-    fd = connect_ipc(path_here("s"));
+    fd = connect_ipc(test_path("s"));
     (void) snprintf(word, sizeof word, "another canceld (process %jd)", (intmax_t) program.pid);
     program_check_fails(LISTEN, 1, word);
     program_check_fails("--ephemeral --listen tcp://127.0.0.1:0 --listen ipc://@/s", 1, word);
-    CHECK(path_is_there(path_here("s")));
+    CHECK(path_is_there(test_path("s")));
     check_pong(fd, true);
-    check_serves_ipc(path_here("s"));
+    check_serves_ipc(test_path("s"));
     (void) close(fd);
     program_stop(&program);
 }
@@ -179,13 +179,13 @@ static void a_socket_left_by_a_killed_daemon_is_taken_over(void)
 
     for (int i = 0; i < 3; i++) {
         (void) program_start_ready(&program, LISTEN);
-        check_serves_ipc(path_here("s"));
+        check_serves_ipc(test_path("s"));
         CHECK_EQ(kill(program.pid, SIGKILL), 0);
         CHECK_EQ(program_wait(&program), 128 + SIGKILL);
-        CHECK(path_is_there(path_here("s")));
+        CHECK(path_is_there(test_path("s")));
     }
     (void) program_start_ready(&program, LISTEN);
-    check_serves_ipc(path_here("s"));
+    check_serves_ipc(test_path("s"));
     program_stop(&program);
 }
 
@@ -198,13 +198,13 @@ static void each_start_in_a_state_directory_raises_the_epoch(void)
 
         (void) program_start_ready(&program, "--listen ipc://@/s --state-dir @/state");
         (void) snprintf(expected, sizeof expected, "canceld epoch %d check ", i);
-        CHECK_EQ(strncmp(file_text(path_here("state/epoch")), expected, strlen(expected)), 0);
+        CHECK_EQ(strncmp(file_text(test_path("state/epoch")), expected, strlen(expected)), 0);
         program_stop(&program);
     }
     /* a daemon that is refused for its socket leaves the epoch alone */
     (void) program_start_ready(&program, LISTEN);
     program_check_fails("--listen ipc://@/s --state-dir @/state", 1, "another canceld");
-    CHECK_EQ(strncmp(file_text(path_here("state/epoch")), "canceld epoch 3 ", 16), 0);
+    CHECK_EQ(strncmp(file_text(test_path("state/epoch")), "canceld epoch 3 ", 16), 0);
     program_stop(&program);
 }
 
@@ -212,20 +212,20 @@ static void what_cannot_start_says_why_and_leaves_nothing(void)
 {
     FILE *file;
 
-    CHECK_EQ(mkdir(path_here("state"), 0700), 0);
-    file = fopen(path_here("state/epoch"), "w");
+    CHECK_EQ(mkdir(test_path("state"), 0700), 0);
+    file = fopen(test_path("state/epoch"), "w");
     CHECK(file != NULL);
     (void) fputs("17\n", file);
     (void) fclose(file);
     program_check_fails("--listen ipc://@/s --state-dir @/state", 1, "EPOCH_DAMAGED");
-    CHECK(!path_is_there(path_here("s")));
+    CHECK(!path_is_there(test_path("s")));
     program_check_fails("--listen ipc://@/none/s --ephemeral", 1, "/none/s.lock");
     program_check_fails("--listen ipc://@/s --ephemeral --limit-operations 0", 2,
                         "--limit-operations");
     program_check_fails("--listen tcp://0.0.0.0:0 --ephemeral", 2, "--insecure-tcp");
     program_check_fails("--listen=tcp://192.0.2.1:1 --insecure-tcp --ephemeral", 1, "192.0.2.1");
     program_check_fails("--nonsense", 2, "nonsense");
-    CHECK(!path_is_there(path_here("s")));
+    CHECK(!path_is_there(test_path("s")));
 }
 
 static void a_tcp_port_in_use_is_refused_and_its_user_goes_on(void)
@@ -239,7 +239,7 @@ static void a_tcp_port_in_use_is_refused_and_its_user_goes_on(void)
                     program_start_ready(&program, "--ephemeral --listen tcp://127.0.0.1:0") + 6);
     (void) snprintf(flags, sizeof flags, LISTEN "--listen %s", url);
     program_check_fails(flags, 1, url);
-    CHECK(!path_is_there(path_here("s")));
+    CHECK(!path_is_there(test_path("s")));
     fd = connect_tcp(url);
     check_pong(fd, false);
     (void) close(fd);
@@ -274,7 +274,7 @@ static void the_socket_has_the_mode_and_group_that_were_asked_for(void)
         }
         (void) program_start_ready(&program, flags);
         (void) umask(before);
-        CHECK_EQ(lstat(path_here("s"), &found), 0);
+        CHECK_EQ(lstat(test_path("s"), &found), 0);
         CHECK_EQ(found.st_mode & 0777, rows[i].mode);
         CHECK_EQ(found.st_gid, rows[i].with_group ? group : getegid());
         program_stop(&program);
@@ -289,15 +289,15 @@ static void the_service_manager_is_told_of_start_and_end(void)
     int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
     ssize_t size;
 
-    memcpy(name.sun_path, path_here("notify"), strlen(path_here("notify")) + 1);
+    memcpy(name.sun_path, test_path("notify"), strlen(test_path("notify")) + 1);
     CHECK_EQ(bind(fd, (const struct sockaddr *) (const void *) &name, sizeof name), 0);
-    CHECK_EQ(setenv("NOTIFY_SOCKET", path_here("notify"), 1), 0);
+    CHECK_EQ(setenv("NOTIFY_SOCKET", test_path("notify"), 1), 0);
     (void) program_start_ready(&program, LISTEN);
     size = recv(fd, text, sizeof text - 1, 0);
     CHECK_GT(size, 0);
     text[size] = '\0';
     CHECK_EQ(strncmp(text, "READY=1\n", 8), 0);
-    CHECK(strstr(text, path_here("s")) != NULL);
+    CHECK(strstr(text, test_path("s")) != NULL);
     program_stop(&program);
     size = recv(fd, text, sizeof text, 0);
     CHECK_BYTES_EQ(text, (size_t) size, "STOPPING=1", 10);
@@ -324,9 +324,9 @@ static void a_closed_standard_output_does_no_harm(void)
     struct program program = program_start_closed(LISTEN);
 
     CHECK_EVENTUALLY(strstr(file_text(program.errors), "serving in epoch") != NULL);
-    check_serves_ipc(path_here("s"));
+    check_serves_ipc(test_path("s"));
     program_stop(&program);
-    CHECK(strstr(file_text(path_here("s.lock")), "ready") == NULL);
+    CHECK(strstr(file_text(test_path("s.lock")), "ready") == NULL);
 }
 
 /* ---- the end of it ---- */
@@ -338,7 +338,7 @@ static int parked_poll(void)
     static const uint8_t open_frame[] = {0x08, 1, 0x32, 2, 0x0a, 0};
     uint8_t poll_frame[32] = {0x08, 1, 0x10};
     uint8_t body[256];
-    int fd = connect_ipc(path_here("s"));
+    int fd = connect_ipc(test_path("s"));
     size_t size = 3;
     size_t at = 9;
 
@@ -365,7 +365,7 @@ static void a_parked_request_is_answered_at_the_end(void)
 
     (void) program_start_ready(&program, LISTEN);
     fd = parked_poll();
-    check_serves_ipc(path_here("s")); /* so that the poll was parked before */
+    check_serves_ipc(test_path("s")); /* so that the poll was parked before */
     CHECK_EQ(kill(program.pid, SIGTERM), 0);
     size = reply(fd, true, 2, body);
     CHECK_GT(size, 4);
@@ -386,7 +386,7 @@ static bool has_paused_a_link(void)
                                   'p',  'a', 'u', 's', 'e', 's', 0x10};
     static uint8_t body[65536];
     uint8_t head[13];
-    int fd = connect_ipc(path_here("s"));
+    int fd = connect_ipc(test_path("s"));
 
     request(fd, true, 3, stats, sizeof stats);
     take(fd, head, sizeof head);
@@ -407,7 +407,7 @@ static int deaf_peer(void)
     static const uint8_t stats[] = {1, 0, 0, 0,    0, 0,    0, 0,    10, 0x80,
                                     0, 0, 1, 0x08, 1, 0x32, 2, 0x72, 0};
     const int tiny = 4096;
-    int fd = connect_ipc(path_here("s"));
+    int fd = connect_ipc(test_path("s"));
 
     CHECK_EQ(setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &tiny, sizeof tiny), 0);
     while (send(fd, stats, sizeof stats, MSG_DONTWAIT | MSG_NOSIGNAL) > 0) {
@@ -426,7 +426,7 @@ static void the_end_takes_two_seconds_at_most(void)
 
     (void) program_start_ready(&program, LISTEN);
     fd = deaf_peer();
-    check_serves_ipc(path_here("s"));
+    check_serves_ipc(test_path("s"));
     began_ms = test_now_ms();
     CHECK_EQ(kill(program.pid, SIGTERM), 0);
     CHECK_EQ(program_wait(&program), 0);
@@ -443,7 +443,7 @@ static void a_second_signal_ends_it_at_once(void)
 
     (void) program_start_ready(&program, LISTEN);
     fd = deaf_peer();
-    check_serves_ipc(path_here("s"));
+    check_serves_ipc(test_path("s"));
     began_ms = test_now_ms();
     CHECK_EQ(kill(program.pid, SIGTERM), 0);
     CHECK_EVENTUALLY(strstr(file_text(program.errors), "SIGTERM") != NULL);

@@ -12,7 +12,7 @@
 /* The files of a case; @ is not replaced in them. */
 static void file_write(const char *name, const char *text)
 {
-    FILE *file = fopen(path_here(name), "w");
+    FILE *file = fopen(test_path(name), "w");
     CHECK(file != NULL);
     CHECK_EQ(fputs(text, file) >= 0, true);
     CHECK_EQ(fclose(file), 0);
@@ -23,7 +23,7 @@ static void config_write(const char *text)
 {
     char whole[4096];
     (void) snprintf(whole, sizeof whole, "listen = \"ipc://%s\";\nephemeral = true;\n%s\n",
-                    path_here("s"), text);
+                    test_path("s"), text);
     file_write("conf", whole);
 }
 
@@ -47,7 +47,7 @@ static void program_reload(const struct program *program, const char *word)
 static struct client *client_here(void)
 {
     char url[ENDPOINT_URL_BYTES];
-    (void) snprintf(url, sizeof url, "ipc://%s", path_here("s"));
+    (void) snprintf(url, sizeof url, "ipc://%s", test_path("s"));
     return client_new(url);
 }
 
@@ -178,7 +178,7 @@ static void a_bad_file_changes_nothing(void)
         CHECK_EQ(get_in(client, "a"), NOT_FOUND);
         CHECK_EQ(get_in(client, "b"), DENIED);
     }
-    CHECK_EQ(unlink(path_here("conf")), 0);
+    CHECK_EQ(unlink(test_path("conf")), 0);
     program_reload(&program, "nothing is reloaded: ");
     CHECK_EQ(get_in(client, "b"), DENIED);
     client_free(client);
@@ -224,7 +224,7 @@ static void tokens_config_write(void)
     (void) snprintf(text, sizeof text,
                     "tokens = \"%s\"; rules = ( { who = \"token:ci\"; namespace = \"a\"; roles = "
                     "\"owner\"; } );",
-                    path_here("tokens"));
+                    test_path("tokens"));
     config_write(text);
 }
 
@@ -250,7 +250,7 @@ static void a_token_opens_and_is_replaced_without_a_gap(void)
     CHECK_EQ(open_with(client, second, NULL), OPENED);
     /* the first line goes */
     char text[512];
-    (void) snprintf(text, sizeof text, "%s", strchr(file_text(path_here("tokens")), '\n') + 1);
+    (void) snprintf(text, sizeof text, "%s", strchr(file_text(test_path("tokens")), '\n') + 1);
     file_write("tokens", text);
     program_reload(&program, "1 token,");
     CHECK_EQ(open_with(client, first, NULL), DENIED);
@@ -292,7 +292,7 @@ static void without_a_file_hangup_ends_it_as_ever(void)
     (void) program_start_ready(&program, "--listen ipc://@/s --ephemeral");
     CHECK_EQ(kill(program.pid, SIGHUP), 0);
     CHECK_EQ(program_wait(&program), 0);
-    CHECK(!path_is_there(path_here("s")));
+    CHECK(!path_is_there(test_path("s")));
 }
 
 static void many_hangups_do_no_harm(void)
@@ -323,7 +323,7 @@ static void a_configuration_can_be_looked_at(void)
     program = program_start("--check-config " START);
     CHECK_STR_EQ(program_line(&program), "good: 1 address, 1 rule, 0 bounded namespaces, 0 tokens");
     CHECK_EQ(program_wait(&program), 0);
-    CHECK(!path_is_there(path_here("s")));
+    CHECK(!path_is_there(test_path("s")));
     program_check_fails("--check-config --config @/none", 2, "No such file");
     config_write("nonsense = 1;");
     program_check_fails("--check-config " START, 2, "conf:3: nonsense: there is no such setting");
@@ -370,7 +370,7 @@ static void it_listens_by_tls(void)
     program_stop(&program);
     program_check_fails(TLS "--tls-ca @/none", 2, "none");
     program_check_fails(TLS "--tls-ca @/server.key", 2, "CA of the clients");
-    CHECK_EQ(chmod(path_here("server.key"), 0644), 0);
+    CHECK_EQ(chmod(test_path("server.key"), 0644), 0);
     program_check_fails(TLS, 2, "server.key has mode 0644");
     program_check_fails("--check-config " TLS, 2, "server.key has mode 0644");
 }

@@ -62,7 +62,7 @@ static const char *url_of(const char *name)
     static size_t turn;
     char *url = urls[turn++ % 4];
 
-    (void) snprintf(url, sizeof urls[0], "ipc://%s", path_here(name));
+    (void) snprintf(url, sizeof urls[0], "ipc://%s", test_path(name));
     return url;
 }
 
@@ -339,7 +339,7 @@ static void cut_and_resumed(void)
     struct canceld_operation *operation;
 
     begin(&daemon, "--listen ipc://@/s --state-dir @/state --limit-grace-ms 10000");
-    relay_start(&relay, path_here("r"), path_here("s"));
+    relay_start(&relay, test_path("r"), test_path("s"));
     owner = connected(url_of("r"), false, 0);
     canceller = connected(url_of("s"), true, 0);
     operation = stored(owner, "k", true);
@@ -386,7 +386,7 @@ static void cut_and_lost(void)
     struct canceld_notice notice;
 
     begin(&daemon, FLAGS);
-    relay_start(&relay, path_here("r"), path_here("s"));
+    relay_start(&relay, test_path("r"), test_path("s"));
     owner = connected(url_of("r"), false, 0);
     canceller = connected(url_of("s"), true, 0);
     operation = stored(owner, "k", true);
@@ -447,6 +447,54 @@ static void stopped_and_continued(void)
     CHECK_EQ(kill(daemon.pid, SIGCONT), 0);
     CHECK_EQ(pthread_join(thread, NULL), 0);
     canceld_close(client, 0);
+    end(&daemon);
+}
+
+static void await_info(struct canceld_client *client, bool lost_possible, bool degraded)
+{
+    struct canceld_info info;
+
+    do {
+        (void) poll(NULL, 0, 1);
+        CHECK_EQ(canceld_info(client, &info), CANCELD_OK);
+    } while (info.lost_possible != lost_possible || info.degraded != degraded);
+}
+
+/* While one callback hangs, LOST_POSSIBLE comes and is over, for a daemon that is stopped gives no session up. */
+static void nothing_new(void)
+{
+    static const char *const keys[] = {"told", "never told", "last"};
+    struct program daemon;
+    struct relay relay;
+    struct canceld_client *owner;
+    struct canceld_client *canceller;
+    struct canceld_operation *operations[3];
+
+    begin(&daemon, "--listen ipc://@/s --state-dir @/state --limit-grace-ms 1000");
+    relay_start(&relay, test_path("r"), test_path("s"));
+    owner = connected(url_of("r"), false, 0);
+    canceller = connected(url_of("s"), true, 0);
+    for (size_t i = 0; i < 3; i++)
+        operations[i] = stored(owner, keys[i], true);
+    atomic_store(&heard.hold, 1);
+    CHECK_EQ(cancelled(canceller, keys[0], CANCELD_LEVEL_RECORDED, 0), CANCELD_LEVEL_RECORDED);
+    CHECK_EVENTUALLY(atomic_load(&heard.held) == 1);
+    CHECK_EQ(kill(daemon.pid, SIGSTOP), 0);
+    CHECK_EQ(waitpid(daemon.pid, NULL, WUNTRACED), daemon.pid);
+    relay_cut(&relay);
+    await_info(owner, true, true);
+    CHECK_EQ(kill(daemon.pid, SIGCONT), 0);
+    relay_go_on(&relay);
+    await_info(owner, false, false);
+    atomic_store(&heard.hold, 0);
+    CHECK_EQ(cancelled(canceller, keys[2], CANCELD_LEVEL_DELIVERED, 10000),
+             CANCELD_LEVEL_DELIVERED);
+    CHECK_EQ(atomic_load(&heard.notices), 2);
+    for (size_t i = 0; i < 3; i++)
+        finished(operations[i], CANCELD_OUTCOME_COMPLETED, CANCELD_ANSWER_DELETED);
+    canceld_close(owner, 0);
+    canceld_close(canceller, 0);
+    relay_stop(&relay);
     end(&daemon);
 }
 
@@ -543,6 +591,7 @@ static const struct test_case cases[] = {
     {"a cancel recorded while the link is cut is heard once", cut_and_resumed},
     {"a link cut for longer than the grace costs the session, and LOST is heard", cut_and_lost},
     {"a daemon that is stopped costs time and nothing else", stopped_and_continued},
+    {"nobody is called back where there is nothing new any more", nothing_new},
     {"operations may outlive their client", closed_first},
     {"an operation to be kept outlives its session", kept_behind},
     {"a field out of its range is named", bad_fields},

@@ -24,7 +24,7 @@ static void check_stop(const char *key, const char *first_line, const char *body
     const char *text;
 
     (void) snprintf(line, sizeof line, "printf 'POST /stop/%s HTTP/1.1\\r\\n' | %s ipc://%s", key,
-                    EXAMPLE_STOP, path_here("s"));
+                    EXAMPLE_STOP, test_path("s"));
     text = printed(line);
     CHECK(strncmp(text, first_line, strlen(first_line)) == 0);
     CHECK(strstr(text, body) != NULL);
@@ -43,7 +43,7 @@ static void stop(void)
     program_stop(&daemon);
     (void) program_start_ready(&daemon, "--listen ipc://@/s --ephemeral --recovery 0");
     check_stop("nobody", "HTTP/1.1 404 ", "nothing");
-    (void) snprintf(line, sizeof line, "%s ipc://%s chat-42 60", EXAMPLE_WORKER, path_here("s"));
+    (void) snprintf(line, sizeof line, "%s ipc://%s chat-42 60", EXAMPLE_WORKER, test_path("s"));
     worker = popen(line, "r");
     CHECK(worker != NULL);
     CHECK(fgets(text, sizeof text, worker) != NULL);
@@ -56,7 +56,7 @@ static void stop(void)
     CHECK_EQ(pclose(worker), 0);
     check_stop("chat-42", "HTTP/1.1 409 ", "CANCELLED");
     /* One that is quicker than its Stop. */
-    (void) snprintf(line, sizeof line, "%s ipc://%s quick 0.01", EXAMPLE_WORKER, path_here("s"));
+    (void) snprintf(line, sizeof line, "%s ipc://%s quick 0.01", EXAMPLE_WORKER, test_path("s"));
     CHECK(strstr(printed(line), "COMPLETED\n") != NULL);
     check_stop("quick", "HTTP/1.1 409 ", "COMPLETED");
     program_stop(&daemon);

@@ -72,6 +72,48 @@ static void finish_under_way(void)
     rig_free(rig);
 }
 
+/* The daemon ran on, and has done it in the session that is lost: it says so by how the operation ended. */
+static void finish_done_in_a_lost_session(void)
+{
+    struct rig *rig = rig_of_session();
+    struct canceld_operation *operation = rig_stored(rig, "a", 9);
+    struct rig_call call;
+    struct rig_frame frame;
+    Canceld__V1__Result result = rig_result();
+    Canceld__V1__Result asked = rig_result();
+    Canceld__V1__Result *results[] = {&result, &asked};
+    Canceld__V1__Cause cause;
+
+    rig_finish(rig, &call, operation);
+    frame = rig_take(rig, OP(DELETE));
+    rig_frame_free(&frame);
+    rig_link_down(rig);
+    rig_ready_anew(rig, RIG_SESSION, RIG_EPOCH);
+    frame = rig_take(rig, OP(DELETE));
+    CHECK_EQ(frame.frame->session, RIG_SESSION + 1);
+    CHECK_EQ(frame.frame->ops[0]->delete_->gen, 9);
+    /* What became of it is asked too, as of each operation of that session. */
+    CHECK_EQ(frame.frame->n_ops, 2);
+    CHECK_EQ(frame.frame->ops[1]->op_case, OP(GET));
+    asked.answer = ANSWER(NOT_FOUND);
+    canceld__v1__cause__init(&cause);
+    cause.code = CANCELD__V1__CAUSE_CODE__CAUSE_USER;
+    result.answer = ANSWER(ENDED);
+    result.gen = 9;
+    result.outcome = CANCELD__V1__OUTCOME__OUTCOME_CANCELLED;
+    result.cause = &cause;
+    CHECK_EQ(call.done_count, 0);
+    rig_answer(rig, &frame, results, 2);
+    CHECK_EQ(call.done_count, 1);
+    CHECK_EQ(call.call.status, CANCELD_OK);
+    CHECK_EQ(call.call.result.answer, CANCELD_ANSWER_ENDED);
+    CHECK_EQ(call.call.result.outcome, CANCELD_OUTCOME_CANCELLED);
+    CHECK_EQ(call.call.result.cause.code, CANCELD_CAUSE_USER);
+    canceld_result_clear(&call.call.result);
+    rig_let_go(rig, operation);
+    rig_free(rig);
+}
+
 /* Nobody holds it any more, and it is adopted all the same, told nothing, and freed after its delete. */
 static void finish_given_up(void)
 {
@@ -186,6 +228,8 @@ static void adopted_but_not_journaled(void)
 
 static const struct test_case cases[] = {
     {"a finish under way is sent again after its operation was adopted", finish_under_way},
+    {"a finish done in a lost session is asked for again, and answered by how it ended",
+     finish_done_in_a_lost_session},
     {"an operation that nobody holds is adopted for its finish's sake", finish_given_up},
     {"a client closed with a finish and an adopt under way frees both",
      closed_with_a_finish_under_way},

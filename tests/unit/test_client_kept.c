@@ -29,7 +29,7 @@ static struct canceld_client *connected(bool sessionless)
     struct canceld_options options = {.url = url, .sessionless = sessionless, .await_daemon = true};
     struct canceld_client *client = NULL;
 
-    (void) snprintf(url, sizeof url, "ipc://%s", path_here("s"));
+    (void) snprintf(url, sizeof url, "ipc://%s", test_path("s"));
     CHECK_EQ(canceld_connect(&options, 0, &client), CANCELD_OK);
     return client;
 }

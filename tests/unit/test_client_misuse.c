@@ -31,7 +31,7 @@ static struct canceld_client *connected(const char *name_space)
 static struct canceld_client *begin(void)
 {
     (void) program_start_ready(&daemon_, FLAGS);
-    (void) snprintf(url, sizeof url, "ipc://%s", path_here("s"));
+    (void) snprintf(url, sizeof url, "ipc://%s", test_path("s"));
     return connected(NULL);
 }
 
@@ -115,7 +115,7 @@ static void paths_that_no_socket_has(void)
 
 static void write_text(const char *name, size_t size)
 {
-    FILE *file = fopen(path_here(name), "we");
+    FILE *file = fopen(test_path(name), "we");
 
     CHECK(file != NULL);
     for (size_t i = 0; i < size; i++)
@@ -128,15 +128,15 @@ static void tls_files_that_are_none(void)
     struct canceld_options options = {.url = "tls+tcp://localhost:1"};
 
     check_invalid(options);
-    options.tls.ca_file = path_here("none");
+    options.tls.ca_file = test_path("none");
     check_invalid(options);
     options.tls.ca_file = test_directory(); /* can be opened, and not read */
     check_invalid(options);
     write_text("empty", 0);
-    options.tls.ca_file = path_here("empty");
+    options.tls.ca_file = test_path("empty");
     check_invalid(options);
     write_text("big", (1 << 20) + 1);
-    options.tls.ca_file = path_here("big");
+    options.tls.ca_file = test_path("big");
     check_invalid(options);
     test_descriptors_mark(); /* NNG's */
 }

@@ -58,7 +58,7 @@ static struct canceld_client *connected(const char *name, bool sessionless)
                                       .on_event = sessionless ? NULL : on_event};
     struct canceld_client *client = NULL;
 
-    (void) snprintf(url, sizeof url, "ipc://%s", path_here(name));
+    (void) snprintf(url, sizeof url, "ipc://%s", test_path(name));
     CHECK_EQ(canceld_connect(&options, 0, &client), CANCELD_OK);
     return client;
 }
@@ -179,7 +179,7 @@ static void cancelled_before_the_kill(void)
     struct canceld_notice notice;
 
     begin(&daemon, FLAGS);
-    relay_start(&relay, path_here("r"), path_here("s"));
+    relay_start(&relay, test_path("r"), test_path("s"));
     owner = connected("r", false);
     canceller = connected("s", true);
     operation = stored(owner, "k");
@@ -294,7 +294,7 @@ static void asked_while_recovering(void)
     struct late_cancel late = {.answer = CANCELD_ANSWER_UNSET};
 
     begin(&daemon, FLAGS_PATIENT);
-    relay_start(&relay, path_here("r"), path_here("s"));
+    relay_start(&relay, test_path("r"), test_path("s"));
     owner = connected("r", false);
     operation = stored(owner, "k");
     late.gen = canceld_operation_gen(operation);

@@ -143,6 +143,15 @@ static uint64_t dial_fails(struct rig *rig)
     return engine_dial_ns(&rig->engine) - rig->now_ns;
 }
 
+/* No pause is so long that the session's grace may go by in it. */
+static uint64_t nominal_next(const struct rig *rig, uint64_t down_ns, uint64_t nominal)
+{
+    uint64_t grace_ns = RIG_GRACE_MS * NS_PER_MS;
+    uint64_t most = rig->now_ns < down_ns + grace_ns ? grace_ns / 8 : ENGINE_DIAL_LAST_NS;
+
+    return nominal < most ? nominal : most;
+}
+
 /* Whenever the daemon is back, it is found soon, and until then not asked too often. */
 static void dialling_nobody(uint64_t seed)
 {
@@ -161,8 +170,7 @@ static void dialling_nobody(uint64_t seed)
         CHECK_LE(pause, nominal);
         CHECK_GE(pause, nominal / 2);
         CHECK_LE(pause, ENGINE_DIAL_FIRST_NS + (rig->now_ns - down_ns) / 2);
-        nominal += nominal / ENGINE_DIAL_SHARE;
-        nominal = nominal < ENGINE_DIAL_LAST_NS ? nominal : ENGINE_DIAL_LAST_NS;
+        nominal = nominal_next(rig, down_ns, nominal + nominal / ENGINE_DIAL_SHARE);
         dials_count++;
         dials_first_second += rig->now_ns < down_ns + 1000 * NS_PER_MS;
     }
@@ -176,6 +184,7 @@ static void dialling(void)
     struct rig *rig = rig_of_session();
     uint64_t nominal = ENGINE_DIAL_FIRST_NS;
     uint64_t pauses_kept = 0;
+    uint64_t down_ns = rig->now_ns;
 
     for (uint64_t seed = 1; seed <= 200; seed++)
         dialling_nobody(seed);
@@ -191,17 +200,115 @@ static void dialling(void)
         CHECK_LE(pause, nominal);
         CHECK_GE(pause, nominal / 2);
         pauses_kept += pause == nominal;
-        nominal = 2 * nominal < ENGINE_DIAL_LAST_NS ? 2 * nominal : ENGINE_DIAL_LAST_NS;
+        nominal = nominal_next(rig, down_ns, 2 * nominal);
     }
     CHECK_LT(pauses_kept, 10); /* chance is at work */
     CHECK_EQ(nominal, ENGINE_DIAL_LAST_NS);
-    /* One that is silent instead of greeting is given up too. */
-    rig_link_begin(rig);
-    rig_pass(rig, 4999);
-    CHECK(!engine_wants_cut(&rig->engine));
-    rig_pass(rig, 1);
-    CHECK(engine_wants_cut(&rig->engine));
     rig_free(rig);
+}
+
+/* An attempt that hangs: a dial without an end, or a link that is silent instead of greeting. Returns how long
+ * it was given. */
+static uint64_t attempt_hangs(struct rig *rig, bool is_up)
+{
+    uint64_t begun_ns = engine_dial_ns(&rig->engine);
+
+    rig->now_ns = begun_ns;
+    engine_dial_begin(&rig->engine, rig->now_ns);
+    if (is_up) {
+        rig_link_begin(rig);
+        CHECK_EQ(engine_dial_end_ns(&rig->engine), NEVER);
+        while (!engine_wants_cut(&rig->engine)) {
+            rig->now_ns = engine_wake_ns(&rig->engine, false);
+            CHECK_LE(rig->now_ns, begun_ns + 10000 * NS_PER_MS);
+            rig_pass(rig, 0);
+        }
+    } else {
+        rig->now_ns = engine_dial_end_ns(&rig->engine);
+    }
+    rig_link_down(rig);
+    return rig->now_ns - begun_ns;
+}
+
+/* Every other attempt may hang, or each: the session must not be lost by it alone. */
+static void hanging(bool is_up, uint32_t grace_ms)
+{
+    struct rig *rig = rig_of_session();
+    uint64_t down_ns = rig->now_ns;
+    uint64_t last = 0;
+    uint32_t count = 0;
+
+    rig->engine.grace_ms = grace_ms;
+    rig_link_down(rig);
+    last = attempt_hangs(rig, is_up);
+    CHECK_LE(last, grace_ms * NS_PER_MS / 4);
+    /* Within the grace a second one, and a third. */
+    for (count = 1; engine_dial_ns(&rig->engine) < down_ns + grace_ms * NS_PER_MS; count++)
+        (void) attempt_hangs(rig, is_up);
+    CHECK_GE(count, 3);
+    /* Where it takes long, it is given the time in the end. */
+    for (int i = 0; i < 10; i++)
+        last = attempt_hangs(rig, is_up);
+    CHECK_EQ(last, 5000 * NS_PER_MS);
+    /* One that came through is the end of that. */
+    rig_ready(rig, RIG_SESSION, RIG_EPOCH, true);
+    rig->engine.grace_ms = grace_ms;
+    rig_link_down(rig);
+    CHECK_LE(attempt_hangs(rig, is_up), grace_ms * NS_PER_MS / 4);
+    rig_free(rig);
+}
+
+static void hanging_attempts(void)
+{
+    for (int is_up = 0; is_up < 2; is_up++) {
+        hanging(is_up != 0, 1000);
+        hanging(is_up != 0, 3500);
+        hanging(is_up != 0, 5000);
+    }
+}
+
+/* Who has never been there may be far away, and where the first attempt decides it must not end too soon. */
+static void hanging_at_first(void)
+{
+    for (int is_up = 0; is_up < 2; is_up++) {
+        struct rig *rig = rig_new(false, false);
+
+        CHECK_EQ(attempt_hangs(rig, is_up != 0), 5000 * NS_PER_MS);
+        rig_free(rig);
+    }
+}
+
+/* Links that come up and end at once, for as long as the grace lasts, with any luck. */
+static void ending_at_once(uint64_t seed, uint32_t grace_ms)
+{
+    struct rig *rig = rig_of_session();
+    uint64_t down_ns = rig->now_ns;
+    uint64_t longest = 0;
+
+    rig->engine.config.seed = seed;
+    rig->engine.grace_ms = grace_ms;
+    rig_link_down(rig);
+    while (rig->now_ns < down_ns + grace_ms * NS_PER_MS) {
+        uint64_t pause = 0;
+
+        rig->now_ns = engine_dial_ns(&rig->engine);
+        engine_dial_begin(&rig->engine, rig->now_ns);
+        rig_link_begin(rig);
+        rig_link_down(rig);
+        pause = engine_dial_ns(&rig->engine) - rig->now_ns;
+        longest = pause > longest ? pause : longest;
+    }
+    CHECK_LE(longest, grace_ms * NS_PER_MS / 8);
+    rig_free(rig);
+}
+
+static void links_that_end_at_once(void)
+{
+    for (uint64_t seed = 1; seed <= 50; seed++) {
+        ending_at_once(seed, 500);
+        ending_at_once(seed, 3500);
+        ending_at_once(seed, 5000);
+    }
 }
 
 static void closing(void)
@@ -297,6 +404,9 @@ static const struct test_case cases[] = {
     {"a store that comes too late is undone", late_store},
     {"a heartbeat each interval, and a silent daemon is given up", heartbeats},
     {"dialling pauses longer each time", dialling},
+    {"an attempt that hangs leaves time for others within the grace", hanging_attempts},
+    {"before the first link an attempt has its time", hanging_at_first},
+    {"links that end at once leave no pause that costs the grace", links_that_end_at_once},
     {"closing sends what is queued, then the close", closing},
     {"closing at once ends every call with CLOSED", closing_all},
     {"without a session a lost cancel is repeated only by gen", without_session},

@@ -64,8 +64,8 @@ static void server_is_checked(void)
     char stranger[600];
 
     begin(TLS_FLAGS);
-    (void) snprintf(ca, sizeof ca, "%s", path_here("ca.crt"));
-    (void) snprintf(stranger, sizeof stranger, "%s", path_here("stranger-ca.crt"));
+    (void) snprintf(ca, sizeof ca, "%s", test_path("ca.crt"));
+    (void) snprintf(stranger, sizeof stranger, "%s", test_path("stranger-ca.crt"));
     tls.ca_file = ca;
     tls.server_name = "localhost";
     CHECK_EQ(connected(&tls, NULL), CANCELD_OK);
@@ -86,7 +86,7 @@ static void client_is_checked(void)
 
     begin(TLS_FLAGS " --tls-ca @/ca.crt --tls-require-client-cert");
     for (size_t i = 0; i < 6; i++)
-        (void) snprintf(files[i], sizeof files[i], "%s", path_here(names[i]));
+        (void) snprintf(files[i], sizeof files[i], "%s", test_path(names[i]));
     tls.ca_file = files[0];
     CHECK_NE(connected(&tls, NULL), CANCELD_OK);
     tls.cert_file = files[1];
@@ -110,9 +110,9 @@ static void bad_files(void)
 
     certificates_make();
     (void) snprintf(url, sizeof url, "tls+tcp://127.0.0.1:1");
-    (void) snprintf(ca, sizeof ca, "%s", path_here("ca.crt"));
-    (void) snprintf(key, sizeof key, "%s", path_here("client.key"));
-    (void) snprintf(nowhere, sizeof nowhere, "%s", path_here("nowhere"));
+    (void) snprintf(ca, sizeof ca, "%s", test_path("ca.crt"));
+    (void) snprintf(key, sizeof key, "%s", test_path("client.key"));
+    (void) snprintf(nowhere, sizeof nowhere, "%s", test_path("nowhere"));
     CHECK_EQ(connected(&tls, NULL), CANCELD_INVALID); /* nobody to trust */
     tls.ca_file = nowhere;
     CHECK_EQ(connected(&tls, NULL), CANCELD_INVALID);
@@ -139,7 +139,7 @@ static void tokens(void)
     CHECK_EQ(program_wait(&maker), 0);
     CHECK_GT(strlen(token), 16);
     begin(TLS_FLAGS " --tokens @/tokens");
-    (void) snprintf(ca, sizeof ca, "%s", path_here("ca.crt"));
+    (void) snprintf(ca, sizeof ca, "%s", test_path("ca.crt"));
     tls.ca_file = ca;
     CHECK_EQ(connected(&tls, token), CANCELD_OK);
     CHECK_EQ(connected(&tls, "somebody else's"), CANCELD_REFUSED);

@@ -18,7 +18,7 @@ static struct canceld_client *connected(void)
     struct canceld_options options = {.url = url, .await_daemon = true};
     struct canceld_client *new_client = NULL;
 
-    (void) snprintf(url, sizeof url, "ipc://%s", path_here("s"));
+    (void) snprintf(url, sizeof url, "ipc://%s", test_path("s"));
     CHECK_EQ(canceld_connect(&options, 0, &new_client), CANCELD_OK);
     return new_client;
 }

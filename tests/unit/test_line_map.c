@@ -25,7 +25,7 @@ static uint32_t below(uint64_t *random, uint32_t limit)
 static void all_ways_to_match_tags_agree(void)
 {
     uint64_t random = test_seed();
-    for (uint32_t round = 0; round < 200000; round++) {
+    for (uint32_t round = 0; round < TEST_SCALE_SLOWLY(200000); round++) {
         struct line line = {.tail = below(&random, LINE_SLOTS + 1)};
         uint8_t few = (uint8_t) (1 << below(&random, 8));
         for (uint32_t slot = 0; slot < LINE_SLOTS; slot++) {
@@ -224,13 +224,13 @@ static void run_model(uint64_t (*hash)(uint64_t key), bool fetches, uint32_t ste
 
 static void random_steps_with_a_good_hash(void)
 {
-    run_model(hash_good, true, 600000);
-    run_model(hash_good, false, 200000);
+    run_model(hash_good, true, TEST_SCALE_SLOWLY(600000));
+    run_model(hash_good, false, TEST_SCALE_SLOWLY(200000));
 }
 
 static void random_steps_with_few_tags(void)
 {
-    run_model(hash_with_few_tags, true, 200000);
+    run_model(hash_with_few_tags, true, TEST_SCALE_SLOWLY(200000));
 }
 
 static void random_steps_with_few_buckets(void)

@@ -267,16 +267,21 @@ static void the_same_with_long_spins(void)
 
 static void registries_know_nothing_of_each_other(void)
 {
-    const int count = TEST_LIMITS ? 3 : 2; /* valgrind has not the address space for three */
-    struct storm storms[3];
-    struct team teams[3];
-    for (int i = 0; i < count; i++) {
-        make_storm(&storms[i], NULL, TEST_SCALE(1500));
+    enum { COUNT = 3 };
+    /* Three of the default size are more address space than valgrind has. */
+    const struct canceld_local_limit few[] = {
+        {"operations", 20000}, {"parked_gens", 20000}, {"recovered", 20000}};
+    const struct canceld_local_options options = {.limits = few,
+                                                  .limits_count = sizeof few / sizeof few[0]};
+    struct storm storms[COUNT];
+    struct team teams[COUNT];
+    for (int i = 0; i < COUNT; i++) {
+        make_storm(&storms[i], &options, TEST_SCALE(1500));
     }
-    for (int i = 0; i < count; i++) {
+    for (int i = 0; i < COUNT; i++) {
         start_team(&teams[i], &storms[i]);
     }
-    for (int i = 0; i < count; i++) {
+    for (int i = 0; i < COUNT; i++) {
         join_team(&teams[i]);
         check_fates(&storms[i], true);
         canceld_local_free(storms[i].local);

@@ -58,7 +58,6 @@ struct canceld_client {
     bool link_up;
     bool link_ending;
     bool giving_up; /* NNG was asked to let go of the dial or the link */
-    uint64_t dialled_ns;
 };
 
 /* CLOCK_MONOTONIC. Any thread. */

@@ -6,8 +6,6 @@
 #include <time.h>
 #include <unistd.h>
 
-#define DIAL_NS (5000 * NS_PER_MS)
-
 /* ---- handing out ---- */
 
 /* A blocking call waits on a condition of its own, so that an answer wakes nobody else. */
@@ -250,9 +248,11 @@ static enum io_step step_choose(struct canceld_client *client, uint64_t now_ns)
         return IO_SEND;
     }
     if (stream->dial.busy)
-        return client->io_stop || now_ns - client->dialled_ns >= DIAL_NS ? IO_GIVE_UP : IO_NOTHING;
+        return client->io_stop || engine_dial_end_ns(&client->engine) <= now_ns ? IO_GIVE_UP
+                                                                                : IO_NOTHING;
     if (!client->link_up && !client->io_stop && engine_dial_ns(&client->engine) <= now_ns) {
         stream_claim(&stream->dial);
+        engine_dial_begin(&client->engine, now_ns);
         return IO_DIAL;
     }
     return IO_NOTHING;
@@ -288,8 +288,8 @@ static void step_take(struct canceld_client *client, enum io_step step)
 static uint64_t io_wake_ns(const struct canceld_client *client)
 {
     uint64_t wake = engine_wake_ns(&client->engine, !client->stream.send.busy);
-    uint64_t dial =
-        client->stream.dial.busy ? client->dialled_ns + DIAL_NS : engine_dial_ns(&client->engine);
+    uint64_t dial = client->stream.dial.busy ? engine_dial_end_ns(&client->engine)
+                                             : engine_dial_ns(&client->engine);
 
     /* A dial or a link that was given up ends soon, and wakes us. */
     if (client->link_ending || client->io_stop || client->giving_up)
@@ -341,7 +341,6 @@ void *client_io_run(void *arg)
             continue;
         }
         client->giving_up = step == IO_GIVE_UP;
-        client->dialled_ns = step == IO_DIAL ? now_ns : client->dialled_ns;
         client_unlock(client);
         step_take(client, step);
         client_lock(client);
@@ -359,7 +358,12 @@ static void notice_call(struct canceld_client *client, struct link *link)
     uint8_t bits = operation->given;
     void (*on_notice)(struct canceld_operation *, void *) = operation->on_notice;
     void *arg = operation->on_notice_arg;
+    bool is_new = operation->retold || (bits & ~operation->delivered) != 0;
 
+    /* A LOST_POSSIBLE may be over by now. */
+    if (!is_new)
+        return;
+    operation->retold = false;
     client->callback_running = operation;
     client_unlock(client);
     if (on_notice != NULL)

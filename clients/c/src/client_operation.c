@@ -85,7 +85,8 @@ canceld_operation_on_notice(struct canceld_operation *operation,
     operation->on_notice_arg = arg;
     if (operation->closed)
         status = CANCELD_CLOSED;
-    else if (on_notice != NULL && operation->given != 0)
+    operation->retold = !operation->closed && on_notice != NULL && operation->given != 0;
+    if (operation->retold)
         client_tell(client, operation);
     client_unlock(client);
     return status;

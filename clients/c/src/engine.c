@@ -2,7 +2,7 @@
 #include "engine_parts.h"
 #include "result.h"
 
-#define HANDSHAKE_NS (5000 * NS_PER_MS)
+#define GRACE_UNKNOWN_MS 5000U /* without a session there is none: the daemon's default */
 
 static uint64_t earlier(uint64_t a, uint64_t b)
 {
@@ -15,6 +15,33 @@ static uint64_t heartbeat_ns(const struct engine *engine)
     uint32_t heartbeat_ms = engine->config.heartbeat_ms;
 
     return (heartbeat_ms == 0 ? CANCELD_HEARTBEAT_DEFAULT_MS : heartbeat_ms) * NS_PER_MS;
+}
+
+static uint64_t later(uint64_t a, uint64_t b)
+{
+    return a > b ? a : b;
+}
+
+static uint64_t grace_ns(const struct engine *engine)
+{
+    return (engine->grace_ms == 0 ? GRACE_UNKNOWN_MS : engine->grace_ms) * NS_PER_MS;
+}
+
+/* How long a dial may take, and a handshake be silent.
+ *
+ * A packet that is lost while the link is made costs the kernel seconds, each time twice as many; on another link the
+ * next attempt may be done at once. So an attempt that hangs must not cost the session its grace: the first one has a
+ * quarter of it, and two more fit in. Each has twice the time of the one before, so that a network on which
+ * it takes long is come through in the end. Until the first link there is no session to be lost, and where the first attempt
+ * decides it is to have its time. */
+static uint64_t attempt_ns(const struct engine *engine)
+{
+    uint64_t limit = later(grace_ns(engine) / ENGINE_ATTEMPT_GRACES, ENGINE_ATTEMPT_MIN_NS);
+
+    for (uint32_t i = 0; i < engine->attempts_hung && limit < ENGINE_ATTEMPT_LAST_NS; i++)
+        limit *= 2;
+    return engine->connections_count == 0 ? ENGINE_ATTEMPT_LAST_NS
+                                          : earlier(limit, ENGINE_ATTEMPT_LAST_NS);
 }
 
 static uint64_t silence_ns(const struct engine *engine)
@@ -40,6 +67,7 @@ void engine_init(struct engine *engine, const struct engine_config *config, uint
 {
     *engine = (struct engine){.config = *config,
                               .dial_ns = now_ns,
+                              .dialled_ns = NEVER,
                               .degraded_ns = now_ns,
                               .pinged_ns = NEVER,
                               .starved_ns = NEVER,
@@ -67,11 +95,22 @@ uint64_t engine_dial_ns(const struct engine *engine)
     return engine->phase == ENGINE_AWAY ? engine->dial_ns : NEVER;
 }
 
+void engine_dial_begin(struct engine *engine, uint64_t now_ns)
+{
+    engine->dialled_ns = now_ns;
+}
+
+uint64_t engine_dial_end_ns(const struct engine *engine)
+{
+    return engine->dialled_ns == NEVER ? NEVER : engine->dialled_ns + attempt_ns(engine);
+}
+
 void engine_link_up(struct engine *engine, uint64_t now_ns)
 {
     ASSERT(engine->phase == ENGINE_AWAY);
     sp_reader_init(&engine->reader, SP_REQ, engine->config.framing, ENGINE_REPLY_BYTES_MAX);
     engine->phase = ENGINE_GREETING;
+    engine->dialled_ns = NEVER;
     engine->broken = false;
     engine->greeted = false;
     engine->open_asked = false;
@@ -92,12 +131,22 @@ static uint64_t chance(struct engine *engine)
     return x;
 }
 
+/* The session is worth a hurry for as long as it may be there. */
+static uint64_t pause_max_ns(const struct engine *engine, uint64_t now_ns)
+{
+    bool may_live = engine->session != 0 && engine_is_degraded(engine) &&
+                    now_ns < engine->degraded_ns + grace_ns(engine);
+
+    return may_live ? earlier(ENGINE_DIAL_LAST_NS, grace_ns(engine) / ENGINE_DIAL_GRACES)
+                    : ENGINE_DIAL_LAST_NS;
+}
+
 /* At once the first time, then after a growing pause of which up to a half is left out.
  *
  * While nobody answers, each pause is a quarter longer than the one before, so that together they last about four
  * times as long as the next: a daemon that was away for t is found after about t / 4 more at most. With pauses that
  * double it might be t. They double for a daemon that is there, and with which the link ended all the same: each
- * attempt costs it something. */
+ * attempt costs it something. But none is long enough to cost the session its grace. */
 static void dial_plan(struct engine *engine, bool was_up, uint64_t now_ns)
 {
     uint64_t pause = engine->dial_pause_ns;
@@ -105,7 +154,7 @@ static void dial_plan(struct engine *engine, bool was_up, uint64_t now_ns)
 
     engine->dial_ns = now_ns + pause - (pause == 0 ? 0 : chance(engine) % (pause / 2 + 1));
     pause = pause == 0 ? ENGINE_DIAL_FIRST_NS : pause + growth;
-    engine->dial_pause_ns = earlier(pause, ENGINE_DIAL_LAST_NS);
+    engine->dial_pause_ns = earlier(pause, pause_max_ns(engine, now_ns));
 }
 
 /* The frames of requests are sent again under their ids on the next link; without a session there is nobody to
@@ -148,6 +197,8 @@ void engine_link_down(struct engine *engine, uint64_t now_ns)
     } else {
         engine->attempts_failed++;
     }
+    engine->attempts_hung += engine_dial_end_ns(engine) <= now_ns;
+    engine->dialled_ns = NEVER;
     engine->phase = ENGINE_AWAY;
     frames_unsend(engine);
     list_prepend_all(&engine->queue, &engine->again);
@@ -170,13 +221,21 @@ static bool is_up(const struct engine *engine)
     return engine->phase != ENGINE_AWAY && engine->phase != ENGINE_CLOSED;
 }
 
+static bool is_attempt(const struct engine *engine)
+{
+    return engine->phase == ENGINE_GREETING || engine->phase == ENGINE_OPENING;
+}
+
 /* When the link is given up if nothing comes. */
 static uint64_t silent_ns(const struct engine *engine)
 {
     if (!is_up(engine))
         return NEVER;
-    if (engine->phase != ENGINE_READY)
-        return engine->received_ns + HANDSHAKE_NS;
+    /* Its session is lost already, and answers may be on their way. */
+    if (engine->phase == ENGINE_LOSING)
+        return engine->received_ns + ENGINE_ATTEMPT_LAST_NS;
+    if (is_attempt(engine))
+        return engine->received_ns + attempt_ns(engine);
     /* No ping on its way: none could be sent, for the daemon does not read. */
     if (engine->pinged_ns == NEVER)
         return engine_ping_ns(engine) + silence_ns(engine);
@@ -195,8 +254,10 @@ void engine_tick(struct engine *engine, uint64_t now_ns)
 {
     requests_expire(engine, now_ns);
     adoption_check(engine);
-    if (silent_ns(engine) <= now_ns)
+    if (silent_ns(engine) <= now_ns) {
+        engine->attempts_hung += is_attempt(engine) && !engine->broken;
         engine->broken = true;
+    }
     if (lost_possible_ns(engine) <= now_ns) {
         engine->lost_possible = true;
         operations_lost_possible(engine);

@@ -70,6 +70,11 @@
 #define ENGINE_DIAL_FIRST_NS (5 * NS_PER_MS)
 #define ENGINE_DIAL_SHARE 4 /* while nobody answers, longer by a quarter each time, else doubled */
 #define ENGINE_DIAL_LAST_NS (1000 * NS_PER_MS)
+#define ENGINE_DIAL_GRACES 8 /* while the session may be saved, at most such a part of its grace */
+/* What one attempt may take, a dial or the silence of a handshake: see engine_attempt_ns(). */
+#define ENGINE_ATTEMPT_GRACES 4 /* such a part of the grace, doubled each time */
+#define ENGINE_ATTEMPT_MIN_NS (250 * NS_PER_MS)
+#define ENGINE_ATTEMPT_LAST_NS (5000 * NS_PER_MS)
 #define ENGINE_SILENCE_MIN_NS (1000 * NS_PER_MS) /* no daemon is given up for less */
 
 enum engine_phase {
@@ -125,8 +130,10 @@ struct engine {
     struct buffer input;
     bool broken; /* the link has to be cut */
     bool greeted;
-    uint64_t dial_ns;   /* when to try next */
-    bool misunderstood; /* a reply ended the link; until the next one is ready */
+    uint64_t dial_ns;       /* when to try next */
+    uint64_t dialled_ns;    /* when the dial under way began; NEVER: there is none */
+    uint32_t attempts_hung; /* in a row: nothing came of them in the time they had */
+    bool misunderstood;     /* a reply ended the link; until the next one is ready */
     uint64_t dial_pause_ns;
     uint64_t attempts_failed;
     uint64_t connections_count;
@@ -226,6 +233,10 @@ void engine_fini(struct engine *engine);
 
 /* When to dial: NEVER while there is a link. */
 uint64_t engine_dial_ns(const struct engine *engine);
+
+/* A dial begins; engine_link_up() or engine_link_down() ends it. Until then: when it is to be given up. */
+void engine_dial_begin(struct engine *engine, uint64_t now_ns);
+uint64_t engine_dial_end_ns(const struct engine *engine);
 
 void engine_link_up(struct engine *engine, uint64_t now_ns);
 

@@ -35,6 +35,7 @@ static void ready(struct engine *engine)
         engine->dial_pause_ns = 0;
     engine->misunderstood = false;
     engine->attempts_failed = 0;
+    engine->attempts_hung = 0;
     engine->resend_ns = 0;
     engine->connections_count++;
 }

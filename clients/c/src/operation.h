@@ -41,6 +41,7 @@ struct canceld_operation {
     bool handed;     /* to the application, which frees it; before, it is the engine's */
     bool introduced; /* whoever made it knows of it by now: it may be called back about */
     bool told_early; /* there is something to call back about, once it is introduced */
+    bool retold;     /* its callback was set later: it is called for what is delivered too */
     bool astray;     /* its session is lost and it is not to be adopted: it has ended there */
     bool gone;       /* the daemon said that it was deleted, or had ended */
     bool let_go;     /* by the application: nothing is told to it any more */

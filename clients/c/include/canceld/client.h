@@ -41,6 +41,11 @@
  * and then, while nobody answers, after a growing pause (5 ms to 1 s), which is about a quarter of
  * the time tried so far; up to a half of it is left out by chance, so that many clients do not keep
  * step. A daemon that takes the connection and ends it at once is asked after pauses that double.
+ * While the session may live no pause is longer than an eighth of its grace. An attempt that hangs
+ * (a dial without an answer, or a daemon that takes the connection and is silent) is given up after
+ * a quarter of the grace, but not before 250 ms, the next after twice that time, and so on up to
+ * 5 s: a packet that is lost while the connection is made does not cost the session. Before the
+ * first connection each attempt has 5 s.
  * Connected, the client resumes its session, and sends unanswered requests again under their old
  * ids, so nothing is done twice. Operations go on meanwhile; cancels recorded meanwhile are given
  * once the session is resumed. Degraded longer than the session's grace, by this process'
@@ -536,7 +541,9 @@ canceld_operation_touch(struct canceld_operation *operation, uint32_t ttl_ms, ui
 
 /* Ends it with COMPLETED, FAILED or CANCELLED, and frees it whatever the status. Blocks for the
  * answer: DELETED (result.cancelled says whether a cancel was recorded first) or ENDED{outcome}; of
- * an operation that was lost also NOT_FOUND, STALE_GEN or RECOVERING. With TIMED_OUT, UNAVAILABLE
+ * an operation that was lost also NOT_FOUND, STALE_GEN or RECOVERING. Where it was done, and the
+ * answer was lost with its session, the library asks again in the next one, and ENDED has the outcome
+ * that was asked for, and the cause if a cancel was recorded first. With TIMED_OUT, UNAVAILABLE
  * and RECOVERING the delete is not given up: it is sent as soon as the daemon is back (where that
  * was restarted, the operation is adopted first), for as long as the client is open. result_out may
  * be NULL. After it returns no callback of the operation runs or begins: where one is running on

@@ -19,6 +19,8 @@ struct state {
     uint64_t newest;
     uint64_t ended; /* the one that ended last */
     bool ended_cancelled;
+    bool
+        ended_later; /* in a later epoch than its own: the end was undone by a kill, and done again */
 };
 
 struct set {
@@ -53,11 +55,10 @@ static int place_of(const struct state *state, uint64_t gen)
     return -1;
 }
 
-static bool holds_only_earlier(const struct state *state, uint64_t gen)
+static bool holds_only_earlier(const struct state *state, uint64_t epoch)
 {
     for (int i = 0; i < LIVE_MAX; i++) {
-        if (state->gens[i] != 0 && !state->shadows[i] &&
-            state->gens[i] >> EPOCH_SHIFT >= gen >> EPOCH_SHIFT) {
+        if (state->gens[i] != 0 && !state->shadows[i] && state->gens[i] >> EPOCH_SHIFT >= epoch) {
             return false;
         }
     }
@@ -87,7 +88,7 @@ static bool see(struct state *state, int at, bool cancelling)
 static bool store(const struct check *check, struct state *state, uint64_t gen)
 {
     const int at = place_of(state, 0);
-    if (at < 0 || gen <= state->newest || !holds_only_earlier(state, gen)) {
+    if (at < 0 || gen <= state->newest || !holds_only_earlier(state, gen >> EPOCH_SHIFT)) {
         return false;
     }
     for (int i = 0; i < LIVE_MAX; i++) {
@@ -105,6 +106,7 @@ static void end(struct state *state, int at)
 {
     state->ended = state->gens[at];
     state->ended_cancelled = state->conditions[at] == IS_CANCELLING;
+    state->ended_later = false;
     state->gens[at] = 0;
     state->conditions[at] = IS_LIVE;
     state->shadows[at] = false;
@@ -118,6 +120,7 @@ static bool finish(struct state *state, const struct call *call)
     }
     state->conditions[at] = call->flag ? IS_CANCELLING : IS_LIVE;
     end(state, at);
+    state->ended_later = call->resent;
     return true;
 }
 
@@ -139,6 +142,14 @@ static bool cancel(struct state *state, const struct call *call)
     return true;
 }
 
+/* Whoever is live now may have been away then: of an earlier epoch than the one in which the newest ended. */
+static bool get_ended(const struct state *state, uint64_t gen, int at)
+{
+    const bool is_later = gen == state->ended && state->ended_later;
+    return gen != 0 && (at < 0 || state->shadows[at]) && gen <= state->newest &&
+           holds_only_earlier(state, (gen >> EPOCH_SHIFT) + is_later);
+}
+
 static bool get(struct state *state, const struct call *call)
 {
     const int at = place_of(state, call->gen);
@@ -146,8 +157,7 @@ static bool get(struct state *state, const struct call *call)
     case SAID_LIVE:
         return call->gen != 0 && at >= 0 && see(state, at, call->flag);
     case SAID_ENDED:
-        return call->gen != 0 && (at < 0 || state->shadows[at]) && call->gen <= state->newest &&
-               holds_only_earlier(state, call->gen);
+        return get_ended(state, call->gen, at);
     default:
         return is_empty(state);
     }
@@ -208,9 +218,10 @@ static bool has(const struct set *set, size_t i)
 static bool meet(const struct set *set, const struct state *state)
 {
     uint64_t hash = state->newest;
-    const uint64_t words[] = {set->words[0],  set->words[1],
-                              state->gens[0], state->gens[1],
-                              state->gens[2], state->ended * 2 + state->ended_cancelled};
+    const uint64_t words[] = {
+        set->words[0],  set->words[1],
+        state->gens[0], state->gens[1],
+        state->gens[2], state->ended * 4 + state->ended_cancelled * 2u + state->ended_later};
     for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
         hash = (hash ^ words[i]) * UINT64_C(0xff51afd7ed558ccd);
         hash ^= hash >> 32;

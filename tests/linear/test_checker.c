@@ -207,11 +207,37 @@ static void what_is_of_an_earlier_epoch_may_be_superseded(void)
     CHECK(!check_key(calls, 4).legal);
 }
 
+/* An end that a kill undid, done again: the newest that has ended, while one behind it is not back yet. */
+static void what_ended_again_hides_nobody_who_is_away(void)
+{
+    const uint64_t first = UINT64_C(1) << 40 | 7;
+    const uint64_t away = first + 1;
+    const uint64_t young = UINT64_C(2) << 40 | 1;
+    struct call calls[] = {
+        {10, 20, first, 0, CALL_STORE, SAID_STORED, false, false},
+        {30, UINT64_MAX, first, 0, CALL_SHADOW, SAID_UNKNOWN, false, false, .resent = true},
+        {31, 100, first, 0, CALL_FINISH, SAID_DELETED, false, false, .resent = true},
+        {40, 50, away, 0, CALL_STORE, SAID_STORED, false, false},
+        {110, 120, first, 0, CALL_GET, SAID_ENDED, false, false},
+        {130, 140, young, 0, CALL_STORE, SAID_STORED, false, false},
+        {150, 160, young, 0, CALL_FINISH, SAID_DELETED, false, false},
+        {170, 180, away, 0, CALL_GET, SAID_LIVE, false, false},
+        {190, 200, away, 0, CALL_FINISH, SAID_DELETED, false, false},
+    };
+    const size_t count = sizeof calls / sizeof calls[0];
+    CHECK(check_key(calls, count).legal);
+    for (size_t i = 0; i < count; i++) {
+        calls[i].resent = false; /* no kill: who is live would have been told of */
+    }
+    CHECK(!check_key(calls, count).legal);
+}
+
 static const struct test_case cases[] = {
     {"what was done in an order is legal", what_was_done_in_an_order_is_legal},
     {"what cannot have been is not legal", what_cannot_have_been_is_not_legal},
     {"a call of unknown end may come late or never", a_call_of_unknown_end_may_come_late_or_never},
     {"what is of an earlier epoch may be superseded",
      what_is_of_an_earlier_epoch_may_be_superseded},
+    {"what ended again hides nobody who is away", what_ended_again_hides_nobody_who_is_away},
 };
 TEST_MAIN(cases)

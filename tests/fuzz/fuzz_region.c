@@ -8,8 +8,8 @@
 
 #include "testing.h"
 
+#include <dlfcn.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 
@@ -25,7 +25,7 @@
 #define LARGE_ROOM ((size_t) 1 << 30)
 #define ALIGNMENT ((size_t) 64)
 #define RED_BYTES ((size_t) 64)
-#define RESERVED_MAX 64
+#define POISONED_MAX 64
 #define OBJECT_BYTES_MIN ((size_t) 262144)
 #define SMALL_MAX 512
 #define PAGE_BYTES ((size_t) 4096)
@@ -45,8 +45,8 @@ static struct {
     bool is_kept[PAGES_WATCHED];
     long faults_count; /* of the process, at the last wipe */
     size_t count;      /* of regions that are there */
-    struct region reserved[RESERVED_MAX];
-    size_t reserved_count;
+    struct region poisoned[POISONED_MAX];
+    size_t poisoned_count;
 } pool;
 
 bool __wrap_region_init(struct region *region, size_t size);
@@ -123,6 +123,14 @@ bool __wrap_region_init(struct region *region, size_t size)
     return true;
 }
 
+/* Until the next wipe. */
+static void poison(uint8_t *base, size_t size)
+{
+    CHECK_LT(pool.poisoned_count, POISONED_MAX);
+    pool.poisoned[pool.poisoned_count++] = (struct region){.base = base, .size = size};
+    ASAN_POISON_MEMORY_REGION(base, size);
+}
+
 bool __wrap_region_reserve(struct region *region, size_t size)
 {
     const size_t whole = whole_grains(size);
@@ -130,19 +138,27 @@ bool __wrap_region_reserve(struct region *region, size_t size)
     *region = (struct region){.size = whole};
     if (size > 0) {
         region->base = take_large(whole);
-        ASAN_POISON_MEMORY_REGION(region->base, whole);
-        CHECK_LT(pool.reserved_count, RESERVED_MAX);
-        pool.reserved[pool.reserved_count++] = *region;
+        poison(region->base, whole);
         pool.count++;
     }
     return true;
 }
 
+/* Poisoned bytes among them: with the C library's own memset(), for the sanitizer's looks at each of them. */
+static void wipe_bytes(void *base, size_t size)
+{
+    static void *(*set)(void *, int, size_t);
+    if (set == NULL) {
+        *(void **) (void *) &set = dlsym(RTLD_NEXT, "memset");
+        CHECK(set != NULL);
+    }
+    (void) set(base, 0, size);
+}
+
+/* Small ones stand close together: at once is faster than one by one. */
 static void wipe_small(void)
 {
-    for (size_t i = 0; i < pool.smalls_count; i++) {
-        memset(pool.smalls[i].base, 0, pool.smalls[i].size);
-    }
+    wipe_bytes(pool.small, pool.small_used);
     pool.smalls_count = 0;
     pool.small_used = 0;
 }
@@ -156,7 +172,7 @@ static long faults_count(void)
 
 static void wipe_page(size_t page)
 {
-    memset(pool.large + page * PAGE_BYTES, 0, PAGE_BYTES);
+    wipe_bytes(pool.large + page * PAGE_BYTES, PAGE_BYTES);
 }
 
 /* Those that are there and are not kept yet. */
@@ -195,10 +211,10 @@ static void wipe_large(void)
 
 static void wipe(void)
 {
-    for (size_t i = 0; i < pool.reserved_count; i++) {
-        ASAN_UNPOISON_MEMORY_REGION(pool.reserved[i].base, pool.reserved[i].size);
+    for (size_t i = 0; i < pool.poisoned_count; i++) {
+        ASAN_UNPOISON_MEMORY_REGION(pool.poisoned[i].base, pool.poisoned[i].size);
     }
-    pool.reserved_count = 0;
+    pool.poisoned_count = 0;
     wipe_small();
     wipe_large();
 }
@@ -245,13 +261,12 @@ void *__wrap_calloc(size_t count, size_t size)
     if (count != 1 || size < OBJECT_BYTES_MIN) {
         return __real_calloc(count, size);
     }
+    pool_begin();
     const size_t whole = whole_grains(size + RED_BYTES);
-    struct region object;
-    if (!__wrap_region_reserve(&object, whole)) {
-        return NULL;
-    }
-    ASAN_UNPOISON_MEMORY_REGION(object.base, size);
-    return object.base;
+    uint8_t *object = take_large(whole);
+    poison(object + size, whole - size);
+    pool.count++;
+    return object;
 }
 
 void __wrap_free(void *memory)

@@ -46,6 +46,7 @@ class Results:
 
     def __init__(self, root, directory):
         self.root, self.path = root, os.path.join(directory, "results.json")
+        self.of_now = {}  # runs of this process, by mode and seed
         try:
             with open(self.path, encoding="utf-8") as file:
                 self.all = json.load(file)
@@ -53,8 +54,11 @@ class Results:
             self.all = {"machine": None, "latest": {}, "parts": {mode: {} for mode in MODES}}
 
     def add(self, outcomes, mode, seed):
-        """A part that could not run here leaves what was measured before; one that failed does not."""
-        run = {"date": machine.now(), "commit": machine.commit(self.root), "seed": seed}
+        """A part that could not run here leaves what was measured before; one that failed does not. The parts of one
+        run may come one after the other."""
+        if (mode, seed) not in self.of_now:
+            self.of_now[mode, seed] = {"date": machine.now(), "commit": machine.commit(self.root), "seed": seed}
+        run = self.of_now[mode, seed]
         self.all["latest"][mode] = run
         self.all["machine"] = machine.machine(self.root)
         for outcome in outcomes:

@@ -147,6 +147,16 @@ class Pages(unittest.TestCase):
         self.assertIn("| X | events (of b) |", text)
         self.assertIn("| X | few |", text)
 
+    def test_parts_of_one_run_come_one_after_the_other(self):
+        results = self.results()
+        results.add([outcome([self.row(500)])], "quick", 5)
+        results.save()
+        other = outcome([self.row(600)])
+        other.part = part("pass", name="y", title="Y")
+        results.add([other], "quick", 5)
+        self.assertNotIn(f"met, {page.NOT_AGAIN}", results.part_of_page())
+        self.assertEqual(self.results().all["parts"]["quick"].keys(), {"x"})  # what was there had it ended then
+
     def test_what_an_earlier_run_measured_is_kept_and_marked(self):
         results = self.results()
         results.add([outcome([self.row(500)])], "quick", 5)

@@ -4,8 +4,9 @@
  * What is decided here is told to owners at once (but for what an arm has done: see notice.c) and
  * given to the journal in the same call. An answer that tells of a cancel is held back until the
  * journal has kept every record given before it: so whatever a canceller was answered is found again
- * after a crash. Answers that tell of no cancel wait for nothing. The bytes of both, records and answers, have one bound; at it, and while
- * the journal fails, nothing is accepted that would need it. */
+ * after a crash. Answers that tell of no cancel wait for nothing. The bytes of both, records and
+ * answers, have one bound; at it, and while the journal fails, nothing is accepted that would need
+ * it. */
 #include "registry/state.h"
 
 #define OF_HELD(r) CHAIN(r, held, held, of_held)

@@ -135,6 +135,42 @@ static void heartbeats(void)
     rig_free(rig);
 }
 
+/* So that the daemon hears of us, whatever its answers come to. */
+static void pings_go_on_without_an_answer(void)
+{
+    struct rig *rig = rig_of_session();
+
+    rig_drop(rig);
+    for (int i = 0; i < 3; i++) {
+        rig_pass(rig, 1000);
+        struct rig_frame ping = rig_take(rig, OP(PING));
+        rig_frame_free(&ping);
+        CHECK(!rig_has(rig, OP(PING)));
+    }
+    rig_free(rig);
+}
+
+/* A reply that comes byte by byte, and never whole. */
+static void a_link_that_dribbles_is_given_up(void)
+{
+    static const uint8_t length[] = {1, 0, 0, 0, 0, 0, 0, 4, 0}; /* ipc: of 1 KiB */
+    static const uint8_t next = 0x80;
+    struct rig *rig = rig_of_session();
+    unsigned ms = 0;
+
+    rig_drop(rig);
+    rig_pass(rig, 1000);
+    CHECK(rig_has(rig, OP(PING)));
+    CHECK(engine_receive(&rig->engine, length, sizeof length, rig->now_ns));
+    for (; ms < 10000 && !engine_wants_cut(&rig->engine); ms += 50) {
+        CHECK(engine_receive(&rig->engine, &next, 1, rig->now_ns));
+        rig_pass(rig, 50);
+    }
+    CHECK_EQ(ms, 3000 + rig->engine.grace_ms / 4);
+    rig_link_down(rig);
+    rig_free(rig);
+}
+
 /* A dial that fails, at the moment that was asked for. Returns the pause that follows. */
 static uint64_t dial_fails(struct rig *rig)
 {
@@ -403,6 +439,8 @@ static const struct test_case cases[] = {
     {"a store that was never sent is not sent later", unsent_store},
     {"a store that comes too late is undone", late_store},
     {"a heartbeat each interval, and a silent daemon is given up", heartbeats},
+    {"pings go on without an answer", pings_go_on_without_an_answer},
+    {"a link that dribbles is given up", a_link_that_dribbles_is_given_up},
     {"dialling pauses longer each time", dialling},
     {"an attempt that hangs leaves time for others within the grace", hanging_attempts},
     {"before the first link an attempt has its time", hanging_at_first},

@@ -53,7 +53,10 @@ static uint64_t silence_ns(const struct engine *engine)
 
 uint64_t engine_ping_ns(const struct engine *engine)
 {
-    return earlier(engine->sent_ns, engine->received_ns) + heartbeat_ns(engine);
+    /* One without an answer is not the last: it is frames that keep the session alive. */
+    return (engine->pinged_ns == NEVER ? earlier(engine->sent_ns, engine->received_ns)
+                                       : engine->sent_ns) +
+           heartbeat_ns(engine);
 }
 
 bool engine_is_drained(const struct engine *engine)
@@ -115,6 +118,7 @@ void engine_link_up(struct engine *engine, uint64_t now_ns)
     engine->greeted = false;
     engine->open_asked = false;
     engine->received_ns = now_ns;
+    engine->replied_ns = now_ns;
     engine->sent_ns = now_ns;
     engine->send_order = 0;
 }
@@ -226,6 +230,16 @@ static bool is_attempt(const struct engine *engine)
     return engine->phase == ENGINE_GREETING || engine->phase == ENGINE_OPENING;
 }
 
+/* When the link is given up if what comes is no whole reply. Byte by byte a link looks alive for as long as it likes,
+ * while the daemon may have heard nothing for so long that the session's grace is running out: a part of it is waited
+ * for, the rest is for the next link. */
+static uint64_t dribbled_ns(const struct engine *engine)
+{
+    return engine->session == 0 ? NEVER
+                                : later(engine->pinged_ns, engine->replied_ns) +
+                                      silence_ns(engine) + grace_ns(engine) / ENGINE_DRIBBLE_GRACES;
+}
+
 /* When the link is given up if nothing comes. */
 static uint64_t silent_ns(const struct engine *engine)
 {
@@ -239,8 +253,8 @@ static uint64_t silent_ns(const struct engine *engine)
     /* No ping on its way: none could be sent, for the daemon does not read. */
     if (engine->pinged_ns == NEVER)
         return engine_ping_ns(engine) + silence_ns(engine);
-    return (engine->pinged_ns > engine->received_ns ? engine->pinged_ns : engine->received_ns) +
-           silence_ns(engine);
+    return earlier(later(engine->pinged_ns, engine->received_ns) + silence_ns(engine),
+                   dribbled_ns(engine));
 }
 
 static uint64_t lost_possible_ns(const struct engine *engine)
@@ -276,8 +290,7 @@ uint64_t engine_wake_ns(const struct engine *engine, bool can_send)
         wake = earlier(wake, engine->starved_ns);
     if (engine->phase != ENGINE_READY || !can_send)
         return wake;
-    if (engine->pinged_ns == NEVER)
-        wake = earlier(wake, engine_ping_ns(engine));
+    wake = earlier(wake, engine_ping_ns(engine));
     if (!link_is_alone(&engine->resend))
         wake = earlier(wake, engine->resend_ns);
     wake = earlier(wake, engine_retry_ns(engine));

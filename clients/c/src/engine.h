@@ -75,6 +75,7 @@
 #define ENGINE_ATTEMPT_GRACES 4 /* such a part of the grace, doubled each time */
 #define ENGINE_ATTEMPT_MIN_NS (250 * NS_PER_MS)
 #define ENGINE_ATTEMPT_LAST_NS (5000 * NS_PER_MS)
+#define ENGINE_DRIBBLE_GRACES 4 /* a link without a whole reply may cost such a part of the grace */
 #define ENGINE_SILENCE_MIN_NS (1000 * NS_PER_MS) /* no daemon is given up for less */
 
 enum engine_phase {
@@ -137,7 +138,8 @@ struct engine {
     uint64_t dial_pause_ns;
     uint64_t attempts_failed;
     uint64_t connections_count;
-    uint64_t received_ns;
+    uint64_t received_ns; /* any byte */
+    uint64_t replied_ns;  /* a whole reply */
     uint64_t sent_ns;
     uint64_t pinged_ns; /* the oldest ping without an answer; NEVER: none */
     uint64_t send_order;

@@ -385,7 +385,7 @@ static void ping_send(struct engine *engine, struct buffer *output, uint64_t now
 
     op.op_case = CANCELD__V1__OP__OP_PING;
     op.ping = &ping;
-    if (op_send(engine, FRAME_PING, &op, output, now_ns))
+    if (op_send(engine, FRAME_PING, &op, output, now_ns) && engine->pinged_ns == NEVER)
         engine->pinged_ns = now_ns;
 }
 
@@ -427,7 +427,7 @@ static void ready_send(struct engine *engine, struct buffer *output, uint64_t no
         queue_send(engine, output, now_ns);
     if (!engine->config.sessionless && !engine->closed_asked)
         poll_send(engine, output, now_ns);
-    if (engine->pinged_ns == NEVER && engine_ping_ns(engine) <= now_ns)
+    if (engine_ping_ns(engine) <= now_ns)
         ping_send(engine, output, now_ns);
     if (engine->closing && !engine->closed_asked && engine_is_drained(engine)) {
         if (engine->config.sessionless)

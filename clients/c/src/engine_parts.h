@@ -17,7 +17,7 @@ static inline struct frame *frame_of(struct link *link)
 
 /* ---- engine.c ---- */
 
-/* When a ping is due, if none is on its way. */
+/* When the next ping is due. */
 uint64_t engine_ping_ns(const struct engine *engine);
 
 /* Nothing waits to be sent, and every answer that comes at once has come. */

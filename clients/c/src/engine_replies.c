@@ -276,6 +276,7 @@ static bool input_step(struct engine *engine, const struct sp_step *step, uint64
         greeted(engine);
         return true;
     case SP_FRAME:
+        engine->replied_ns = now_ns;
         return reply_take(engine, step, now_ns);
     case SP_IGNORE:
         return true;

@@ -45,7 +45,8 @@
  * (a dial without an answer, or a daemon that takes the connection and is silent) is given up after
  * a quarter of the grace, but not before 250 ms, the next after twice that time, and so on up to
  * 5 s: a packet that is lost while the connection is made does not cost the session. Before the
- * first connection each attempt has 5 s.
+ * first connection each attempt has 5 s. A connection is given up that is silent for 3 heartbeats,
+ * or over which bytes come and, for a quarter of the grace longer, no whole answer.
  * Connected, the client resumes its session, and sends unanswered requests again under their old
  * ids, so nothing is done twice. Operations go on meanwhile; cancels recorded meanwhile are given
  * once the session is resumed. Degraded longer than the session's grace, by this process'

@@ -2,8 +2,8 @@
 """Each allocation of a daemon that serves fails, once and from then on. The scenario's requests may then be refused, or their
 connection be cut; but the daemon lives, keeps no memory for it, serves the next one as ever, and no cancel that
 it answered is lost: not to whoever looks, and not in a restart after kill -9."""
+import concurrent.futures
 import os
-import shutil
 import signal
 import ssl
 import subprocess
@@ -311,24 +311,30 @@ def comes_to_rest(daemon, live, descriptors, seconds=4):
 RUNS_MAX = 40
 
 
+def make_files(directory):
+    """What the daemons are started with: certificates, and a configuration."""
+    subprocess.run(["sh", os.path.join(HERE, "../support/make_certificates.sh"), directory], check=True,
+                   capture_output=True)
+    path = os.path.join(directory, "canceld.conf")
+    with open(path, "w", encoding="ascii") as config:
+        rules = ",\n".join(f'{{ who = "token:t{n}"; namespace = "n{n}"; roles = ( "owner", "canceller" ); }}'
+                           for n in range(RULES - 2))
+        config.write(f'rules = ({{ who = "uid:{os.geteuid()}"; namespace = "*"; roles = "admin"; }},\n'
+                     f'{{ who = "tls:anonymous"; namespace = "*"; roles = "admin"; }},\n{rules});\n')
+    os.chmod(path, 0o600)
+
+
 class Runner:
-    def __init__(self, tally, points_max):
-        self.tally, self.points_max = tally, points_max
-        self.directory = tempfile.mkdtemp(prefix="canceld-faults-")
-        subprocess.run(["sh", os.path.join(HERE, "../support/make_certificates.sh"), self.directory], check=True,
-                       capture_output=True)
+    """One scenario, failing once or for ever, with a daemon of its own."""
+
+    def __init__(self, tally, row, points_max, directory):
+        self.tally, self.row, self.points_max, self.directory = tally, row, points_max, directory
         self.bed = None
 
     def file(self, name):
         return os.path.join(self.directory, name)
 
     def begin(self):
-        with open(self.file("canceld.conf"), "w", encoding="ascii") as config:
-            rules = ",\n".join(f'{{ who = "token:t{n}"; namespace = "n{n}"; roles = ( "owner", "canceller" ); }}'
-                               for n in range(RULES - 2))
-            config.write(f'rules = ({{ who = "uid:{os.geteuid()}"; namespace = "*"; roles = "admin"; }},\n'
-                         f'{{ who = "tls:anonymous"; namespace = "*"; roles = "admin"; }},\n{rules});\n')
-        os.chmod(self.file("canceld.conf"), 0o600)
         daemon = FaultyDaemon("--listen", "tls+tcp://127.0.0.1:0", "--tls-cert", self.file("server.crt"),
                               "--tls-key", self.file("server.key"), "--config", self.file("canceld.conf"))
         self.bed = Bed(daemon)
@@ -350,7 +356,10 @@ class Runner:
         finally:
             if bed.daemon.is_running():
                 bed.daemon.kill()
-        return len(bed.kept), lost
+        self.row["answered"] = self.row.get("answered", 0) + len(bed.kept)
+        if lost:
+            self.row["excluded"] = None
+            self.tally.add(self.row, f"{lost} of {len(bed.kept)} answered cancels are lost after kill -9")
 
     def warm_up(self, prepare, run):
         """Gives the allocations of a run and the daemon's rest after it."""
@@ -363,20 +372,20 @@ class Runner:
             live.append(self.bed.daemon.control.now.live)
         return max(counts), max(live), self.bed.daemon.descriptors_at_rest()
 
-    def scenario(self, name):
+    def scenario(self, name, for_ever):
         prepare, run = SCENARIOS[name]
-        for for_ever in (False, True):
-            row = self.tally.row(f"daemon {name}", "for ever" if for_ever else "once", EXCLUDED.get(name))
-            self.begin()
-            try:
-                self.points(row, prepare, run, for_ever)
-            finally:
-                row["answered"], lost = self.end()
-            if lost:
-                row["excluded"] = None
-                self.tally.add(row, f"{lost} of {row['answered']} answered cancels are lost after kill -9")
+        begin = time.monotonic()
+        self.begin()
+        try:
+            self.points(prepare, run, for_ever)
+        finally:
+            self.end()
+        row = self.row
+        say(f"daemon {name}, {row['fails']}: {row['points']} points, {row['survived']} survived, {row['answered']} answered "
+            f"cancels looked for after kill -9, {time.monotonic() - begin:.1f} s")
 
-    def points(self, row, prepare, run, for_ever):
+    def points(self, prepare, run, for_ever):
+        row = self.row
         most, live, descriptors = self.warm_up(prepare, run)
         points_max = self.points_max and (self.points_max // 3 if row["excluded"] else self.points_max)
         stride, point, missed, runs = stride_of(most, points_max), 1, 0, 0
@@ -391,9 +400,7 @@ class Runner:
                 self.tally.add(row, wrong and f"allocation {point} at {place}: {wrong}")
             runs += 1
             if wrong or runs % RUNS_MAX == 0:
-                _, lost = self.end()
-                if lost:
-                    self.tally.add(row, f"{lost} answered cancels are lost after kill -9")
+                self.end()
                 self.begin()
                 most, live, descriptors = self.warm_up(prepare, run)
             point += stride
@@ -415,9 +422,6 @@ class Runner:
             return (f"{daemon.control.now.live} blocks and {daemon.descriptors()} descriptors, {live} and "
                     f"{descriptors} before")
         return wrong
-
-    def close(self):
-        shutil.rmtree(self.directory, ignore_errors=True)
 
 
 # ---- the start ---------------------------------------------------------------------------------------
@@ -468,19 +472,21 @@ def run_start(tally, points_max):
             control.close()
 
 
+JOBS = 3  # most of the time is spent in waiting for a journal that tries again after a second
+
+
 def run_all(tally, points_max, names=None):
-    runner = Runner(tally, points_max)
-    try:
-        if not names or "start" in names:
-            run_start(tally, points_max)
-            say(f"daemon start: {sum(r['points'] for r in tally.rows[-2:])} points, "
-                f"{sum(r['survived'] for r in tally.rows[-2:])} survived")
+    if not names or "start" in names:
+        run_start(tally, points_max)
+        say(f"daemon start: {sum(r['points'] for r in tally.rows[-2:])} points, "
+            f"{sum(r['survived'] for r in tally.rows[-2:])} survived")
+    with tempfile.TemporaryDirectory(prefix="canceld-faults-") as directory, \
+            concurrent.futures.ThreadPoolExecutor(JOBS) as pool:
+        make_files(directory)
+        jobs = []
         for name in [name for name in names or SCENARIOS if name in SCENARIOS]:
-            begin = time.monotonic()
-            runner.scenario(name)
-            rows = tally.rows[-2:]
-            say(f"daemon {name}: {sum(r['points'] for r in rows)} points, {sum(r['survived'] for r in rows)} survived, "
-                f"{sum(r.get('answered', 0) for r in rows)} answered cancels looked for after kill -9, "
-                f"{time.monotonic() - begin:.1f} s")
-    finally:
-        runner.close()
+            for for_ever in (False, True):
+                row = tally.row(f"daemon {name}", "for ever" if for_ever else "once", EXCLUDED.get(name))
+                jobs.append(pool.submit(Runner(tally, row, points_max, directory).scenario, name, for_ever))
+        for job in jobs:
+            job.result()

@@ -242,7 +242,10 @@ void oracle_justify(struct world *world, struct gen_fact *fact, const struct can
         break;
     case CANCELD_CAUSE_DEADLINE:
         is_good = !fact->is_known || fact->birth.on_expiry == CANCELD_ON_EXPIRY_CANCEL;
-        ttl_check(world, fact, "cancelled with DEADLINE");
+        if (!fact->is_deadline) { /* an adoption renews the ttl, and undoes no cancel */
+            ttl_check(world, fact, "cancelled with DEADLINE");
+        }
+        fact->is_deadline = true;
         world_sometimes(world, SOMETIMES_DEADLINE);
         break;
     case CANCELD_CAUSE_USER:
@@ -317,6 +320,10 @@ void oracle_born(struct world *world, struct request_fact *request, const struct
                        (unsigned) (request->newest_gen & 0xffffff));
     }
     oracle->newest_gen = result->gen > oracle->newest_gen ? result->gen : oracle->newest_gen;
+    if (!is_store && result->cause.code != CANCELD_CAUSE_UNSET) {
+        oracle_justify(world, fact,
+                       &result->cause); /* of before: what it was then is still known */
+    }
     fact->submitted_ns = fact->is_known ? fact->submitted_ns : request->submitted_ns;
     fact->is_known = true;
     fact->holder = request->process;
@@ -335,7 +342,7 @@ void oracle_born(struct world *world, struct request_fact *request, const struct
     oracle->stored_ns = is_store ? world->now_ns : oracle->stored_ns;
     if (result->answer == CANCELD_ANSWER_STORED) {
         arm_check(world, request);
-    } else if (result->cause.code != CANCELD_CAUSE_UNSET) {
+    } else if (is_store && result->cause.code != CANCELD_CAUSE_UNSET) {
         oracle_justify(world, fact, &result->cause);
     }
 }

@@ -84,6 +84,7 @@ struct gen_fact {
     uint64_t born_epoch;
     uint32_t born_request;
     uint64_t session;
+    bool is_deadline;    /* its ttl's end has cancelled it, and that was looked at */
     uint64_t renewed_ns; /* the newest renewal that was acknowledged: when it was asked for */
     bool is_cancelled;   /* somebody was answered so */
     uint64_t cancelled_ns;

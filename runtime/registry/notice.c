@@ -7,8 +7,7 @@
  * notices are untold, and have no number, until the journal has that use. */
 #include "registry/state.h"
 
-#define OF_SESSION(r) CHAIN(r, notices, notice_record, of_session)
-#define OF_UNTOLD(r) CHAIN(r, notices, notice_record, of_session)
+#define OF_SESSION(r) CHAIN(r, notices, notice_record, of_session) /* or of r->untold */
 #define OF_POLLS(r) CHAIN(r, sessions, session, of_polls)
 
 static struct notice describe(const struct registry *r, uint32_t number)
@@ -65,14 +64,14 @@ void notice_add(struct registry *r, uint32_t index, enum notice_kind kind)
     }
     notice->untold = true;
     notice->number = after;
-    chain_append(OF_UNTOLD(r), &r->untold, number);
+    chain_append(OF_SESSION(r), &r->untold, number);
 }
 
 void notices_journaled(struct registry *r)
 {
     uint32_t first;
     while ((first = r->untold.first) != 0 && notice_at(r, first)->number <= r->journal_kept) {
-        chain_remove(OF_UNTOLD(r), &r->untold, first);
+        chain_remove(OF_SESSION(r), &r->untold, first);
         notice_at(r, first)->untold = false;
         tell(r, first);
     }
@@ -87,11 +86,9 @@ void notice_drop(struct registry *r, uint32_t index, enum notice_kind kind)
     }
     ASSERT(operation->owner != 0);
     operation->notices[kind] = 0;
-    if (notice_at(r, number)->untold) {
-        chain_remove(OF_UNTOLD(r), &r->untold, number);
-    } else {
-        chain_remove(OF_SESSION(r), &session_at(r, operation->owner)->notices, number);
-    }
+    struct chain_ends *chain =
+        notice_at(r, number)->untold ? &r->untold : &session_at(r, operation->owner)->notices;
+    chain_remove(OF_SESSION(r), chain, number);
     slab_give(&r->notices, number);
 }
 
@@ -204,7 +201,7 @@ void polls_answer(struct registry *r, uint32_t *budget)
 
 void check_untold(const struct registry *r)
 {
-    chain_check(OF_UNTOLD(r), &r->untold);
+    chain_check(OF_SESSION(r), &r->untold);
     uint32_t first = r->untold.first;
     ASSERT(first == 0 || notice_at(r, first)->number > r->journal_kept);
     for (uint32_t i = first; i != 0; i = notice_at(r, i)->of_session.next) {

@@ -71,7 +71,7 @@
 #define ENGINE_DIAL_SHARE 4 /* while nobody answers, longer by a quarter each time, else doubled */
 #define ENGINE_DIAL_LAST_NS (1000 * NS_PER_MS)
 #define ENGINE_DIAL_GRACES 8 /* while the session may be saved, at most such a part of its grace */
-/* What one attempt may take, a dial or the silence of a handshake: see engine_attempt_ns(). */
+/* What one attempt may take, a dial or the silence of a handshake: see attempt_ns() in engine.c. */
 #define ENGINE_ATTEMPT_GRACES 4 /* such a part of the grace, doubled each time */
 #define ENGINE_ATTEMPT_MIN_NS (250 * NS_PER_MS)
 #define ENGINE_ATTEMPT_LAST_NS (5000 * NS_PER_MS)

@@ -6,7 +6,8 @@
  * chain, operations may end, be stored, be adopted. So
  * - what leaves a chain tells those that stand on it first, and they go on to the next;
  * - plain operations come first: each is made whole, and so leaves those that are plain, which hang from
- *   their owners by gen;
+ *   their owners by gen. Whoever becomes whole until then goes to the place of its gen: where that is right
+ *   in front of the first that the walk will see, it will see this one first;
  * - what is stored, or becomes whole, meanwhile has a gen above its fence by then and stands behind all
  *   that were there (whole_number): at the first such it is done;
  * - what is adopted stands in front of all others, or is not in the walk's way in some other place:
@@ -78,6 +79,23 @@ void bulk_passes(struct registry *r, uint32_t operation, enum bulk_scope chain)
 void bulk_use_passes(struct registry *r, uint32_t label_use)
 {
     pass(r, label_use, BULK_LABEL);
+}
+
+static bool stands_before(const struct registry *r, uint32_t operation, const struct bulk *bulk)
+{
+    return bulk->at != 0 &&
+           ((bulk->scope == BULK_SPACE && operation_at(r, operation)->of_space.next == bulk->at) ||
+            (bulk->scope == BULK_OWNER && operation_at(r, operation)->of_owner.next == bulk->at));
+}
+
+void bulk_meets(struct registry *r, uint32_t operation)
+{
+    for (uint32_t i = r->running.first; i != 0; i = bulk_at(r, i)->of_running.next) {
+        struct bulk *bulk = bulk_at(r, i);
+        if (!bulk->plain_done && stands_before(r, operation, bulk)) {
+            bulk->at = operation;
+        }
+    }
 }
 
 /* ---- one step ---- */

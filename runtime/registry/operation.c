@@ -119,8 +119,8 @@ static void remove_by_gen(struct registry *r, uint32_t index)
     }
 }
 
-/* Chains of whole operations are by gen as well as a few looks can do it. What rests on it is only how they
- * are listed, and in which order they are lost. */
+/* Chains of whole operations are by gen as well as a few looks can do it: what rests on it is how they are
+ * listed, and in which order they are lost. Bulk cancels that walk there are told (bulk_meets()). */
 #define PLACE_LOOKS 64
 
 static uint32_t place_in(const struct registry *r, struct chain_of of,
@@ -153,6 +153,7 @@ uint32_t operation_promoted(struct registry *r, uint32_t key, const struct opera
     struct chain_ends *owned = &session_at(r, operation->owner)->operations;
     chain_insert_after(OF_SPACE(r), live, place_in(r, OF_SPACE(r), live, operation->gen), index);
     chain_insert_after(OF_OWNER(r), owned, place_in(r, OF_OWNER(r), owned, operation->gen), index);
+    bulk_meets(r, index);
     if (operation->ttl_end_ms != 0) {
         timer_heap_set(&r->timers, &operation->timer, operation->ttl_end_ms);
     }

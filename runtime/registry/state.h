@@ -374,6 +374,8 @@ uint32_t bulk_cause_for(const struct registry *r, uint32_t operation, uint64_t p
 /* It leaves the chain of its namespace (BULK_SPACE) or of its owner (BULK_OWNER): cursors go on. */
 void bulk_passes(struct registry *r, uint32_t operation, enum bulk_scope chain);
 void bulk_use_passes(struct registry *r, uint32_t label_use);
+/* It became whole, and stands in its chains: a walk that would begin right behind it begins with it. */
+void bulk_meets(struct registry *r, uint32_t operation);
 void bulk_session_passes(struct registry *r, uint32_t session); /* out of its namespace's chain */
 void bulk_records(struct registry *r, uint32_t bulk,
                   uint32_t operation); /* on its own, where the bulk's record would not find it */

@@ -154,6 +154,12 @@ struct model_armed {
     uint64_t record;
 };
 
+/* The record that the journal has to keep before a reply is given: which one is known within bounds. */
+struct model_needs {
+    uint64_t least;
+    uint64_t most;
+};
+
 /* What is known of one request id. */
 struct model_answer {
     uint64_t id;
@@ -167,7 +173,7 @@ struct model_answer {
     bool may_be_gone; /* so it is kept, unless its room was needed */
     bool is_open;     /* a list of many that was not seen: its order is not known */
     bool is_refused;  /* the journal failed: the reply is there, and was not given */
-    uint64_t needs;   /* the record that has to be kept first */
+    struct model_needs needs; /* of one that is refused */
     size_t size;
     uint8_t *data; /* the encoded reply; NULL for none */
 };
@@ -229,8 +235,7 @@ struct model_held {
     struct reply_to to;
     struct reply_head head;
     struct bytes encoded; /* the heap's */
-    uint64_t needs;       /* records that have to be kept first, at the least */
-    uint64_t needs_most;  /* and at the most */
+    struct model_needs needs;
     bool is_open; /* a session's operations were ending: how far it had come is not known yet */
     bool is_lost; /* its session has ended meanwhile */
 };

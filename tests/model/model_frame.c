@@ -47,7 +47,7 @@ struct bytes model_encode(struct model *model, const struct reply *reply)
 }
 
 void model_answer_keep(struct model *model, const struct reply_head *head, struct bytes encoded,
-                       uint64_t needs, bool is_refused)
+                       const struct model_needs *refused)
 {
     struct model_session *session = model_find_session(model, head->session);
     struct model_answer *answer = session == NULL || head->error.code != ERROR_UNSET
@@ -57,8 +57,8 @@ void model_answer_keep(struct model *model, const struct reply_head *head, struc
         return;
     }
     answer->is_decided = true;
-    answer->is_refused = is_refused;
-    answer->needs = needs;
+    answer->is_refused = refused != NULL;
+    answer->needs = refused != NULL ? *refused : (struct model_needs){0};
     if (!answer->is_read) {
         free(answer->data); /* it was decided once, and waited again */
         answer->data = malloc(encoded.size);
@@ -104,7 +104,7 @@ void model_reply(struct model *model, const struct reply_to *to, const struct re
         reply->head.error.code != ERROR_UNSET && reply->head.error.code != ERROR_SESSION_LOST;
     bool optional = session != NULL && session->link != to->link && !is_refusal;
     if (!model_hold(model, to, reply, encoded)) {
-        model_answer_keep(model, &reply->head, encoded, 0, false);
+        model_answer_keep(model, &reply->head, encoded, NULL);
         note_open(model, reply, to);
         model->port.send(model->port.context, to, encoded, optional);
     }

@@ -193,18 +193,14 @@ static void send_refusal(struct model *model, const struct reply_to *to,
 }
 
 static void hold(struct model *model, const struct reply_to *to, const struct reply_head *head,
-                 struct bytes encoded, uint64_t needs)
+                 struct bytes encoded, const struct model_needs *needs)
 {
     model_answer_parked(model, head, false);
     uint8_t *copy = malloc(encoded.size);
     ASSERT(copy != NULL);
     memcpy(copy, encoded.data, encoded.size);
-    *(struct model_held *) list_push(&model->held) =
-        (struct model_held){.to = *to,
-                            .head = *head,
-                            .encoded = bytes_of(copy, encoded.size),
-                            .needs = needs,
-                            .needs_most = model->records_given};
+    *(struct model_held *) list_push(&model->held) = (struct model_held){
+        .to = *to, .head = *head, .encoded = bytes_of(copy, encoded.size), .needs = *needs};
 }
 
 /* Whether it tells of gens that were lost just now, one after the other. */
@@ -233,26 +229,26 @@ static void close_open(struct model *model, struct model_held *held, const struc
 bool model_hold(struct model *model, const struct reply_to *to, const struct reply *reply,
                 struct bytes encoded)
 {
-    uint64_t needs = model->needs;
+    struct model_needs needs = {.least = model->needs, .most = model->records_given};
     if (!model->port.has_journal || reply->head.error.code != ERROR_UNSET ||
-        (!reply_tells(model, reply, &needs) && needs == 0)) {
+        (!reply_tells(model, reply, &needs.least) && needs.least == 0)) {
         return false;
     }
     const struct reply *seen = model->port.seen(model->port.context, to);
     if (model->journal_has_failed && seen != NULL && seen->head.error.code == ERROR_JOURNAL &&
         model->records_given > model->records_kept) {
-        model_answer_keep(model, &reply->head, encoded, model->records_given, true);
+        model_answer_keep(model, &reply->head, encoded, &needs);
         send_refusal(model, to, &reply->head, false);
         return true;
     }
-    if (seen != NULL ? needs <= model->records_kept : model->records_given <= model->records_kept) {
+    if ((seen != NULL ? needs.least : needs.most) <= model->records_kept) {
         /* It may have waited for what was kept at once. */
         if (model->records->count > 0) {
             model_answer_parked(model, &reply->head, true);
         }
         return false;
     }
-    hold(model, to, &reply->head, encoded, needs);
+    hold(model, to, &reply->head, encoded, &needs);
     ((struct model_held *) list_at(&model->held, model->held.count - 1))->is_open =
         is_of_the_dying(model, reply);
     return true;
@@ -263,7 +259,7 @@ bool model_hold_again(struct model *model, const struct reply_to *to, const stru
 {
     const struct reply *seen = model->port.seen(model->port.context, to);
     struct reply_head head = {.session = frame->session, .request_id = frame->request_id};
-    if (!answer->is_refused || answer->needs <= model->records_kept) {
+    if (!answer->is_refused || answer->needs.most <= model->records_kept) {
         answer->is_refused = false;
         return false;
     }
@@ -271,13 +267,14 @@ bool model_hold_again(struct model *model, const struct reply_to *to, const stru
         send_refusal(model, to, &head, false);
         return true;
     }
-    if (seen != NULL) {
-        answer->is_refused = false;
+    answer->is_refused = false;
+    if (seen != NULL && answer->needs.least <= model->records_kept) {
         return false;
     }
-    answer->is_refused = false;
     answer->is_decided = false;
-    hold(model, to, &head, bytes_of(answer->data, answer->size), answer->needs);
+    struct model_needs needs = answer->needs;
+    needs.most = model->records_given; /* it waits behind those that wait now */
+    hold(model, to, &head, bytes_of(answer->data, answer->size), &needs);
     return true;
 }
 
@@ -304,7 +301,7 @@ bool model_held_refuse(struct model *model, const struct frame *frame, const str
         struct model_held held = *(struct model_held *) list_at(&model->held, i);
         if (held.head.session == frame->session && held.head.request_id == frame->request_id &&
             model->journal_has_failed && !held.is_lost) {
-            model_answer_keep(model, &held.head, held.encoded, held.needs_most, true);
+            model_answer_keep(model, &held.head, held.encoded, &held.needs);
             send_refusal(model, to, &held.head, false);
             held_remove(model, i);
             return true;
@@ -336,10 +333,10 @@ void model_journal_kept(struct model *model, uint64_t number)
         if (seen) {
             close_open(model, &held, reply);
         }
-        if (seen ? held.needs <= number : held.needs_most <= number) {
+        if ((seen ? held.needs.least : held.needs.most) <= number) {
             const struct model_session *session = model_find_session(model, held.head.session);
             bool optional = held.is_lost || (session != NULL && session->link != held.to.link);
-            model_answer_keep(model, &held.head, held.encoded, 0, false);
+            model_answer_keep(model, &held.head, held.encoded, NULL);
             model->port.send(model->port.context, &held.to, held.encoded, optional);
             held_remove(model, i - 1);
         }
@@ -351,7 +348,7 @@ void model_journal_failed(struct model *model)
     model->journal_has_failed = true;
     for (size_t i = model->held.count; i > 0; i--) {
         struct model_held held = *(struct model_held *) list_at(&model->held, i - 1);
-        model_answer_keep(model, &held.head, held.encoded, held.needs_most, true);
+        model_answer_keep(model, &held.head, held.encoded, &held.needs);
         send_refusal(model, &held.to, &held.head, held.is_lost);
         held_remove(model, i - 1);
     }

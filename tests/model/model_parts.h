@@ -218,8 +218,9 @@ struct bytes model_encode(struct model *model, const struct reply *reply);
 /* The id's answer has to wait, or, with `maybe`, may have waited. */
 void model_answer_parked(struct model *model, const struct reply_head *head, bool maybe);
 
+/* The id's answer is decided, and given; with `refused`, for the want of which records it was not. */
 void model_answer_keep(struct model *model, const struct reply_head *head, struct bytes encoded,
-                       uint64_t needs, bool is_refused);
+                       const struct model_needs *refused);
 
 /* One op of a frame. */
 struct model_request {

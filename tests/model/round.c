@@ -149,7 +149,8 @@ static bool is_parked_id(const struct round *round, const struct frame *frame)
 static void advance_theirs(struct round *round, uint64_t now_ms, bool may_probe)
 {
     struct script *script = &round->script;
-    uint32_t budget = 1 + (uint32_t) script_below(script, 6);
+    bool is_slow = round->began_with_bulk && script_percent(script, 60);
+    uint32_t budget = is_slow ? 1 : 1 + (uint32_t) script_below(script, 6);
     uint32_t calls = 0;
     round->is_probed = false;
     while (registry_advance(round->registry, now_ms, budget)) {
@@ -160,7 +161,7 @@ static void advance_theirs(struct round *round, uint64_t now_ms, bool may_probe)
             round->is_probed = true;
             round_their_frame(round, &round->probe);
         }
-        bool tries = round->may_have_mid && script_percent(script, 30);
+        bool tries = round->may_have_mid && script_percent(script, is_slow ? 70 : 30);
         round->may_have_mid = round->may_have_mid && !tries;
         if (tries && script_next_request(script, &round->mid) && !round->mid.lost &&
             !is_of_session_life(&round->mid.frame) && !is_parked_id(round, &round->mid.frame)) {
@@ -326,6 +327,11 @@ static void note_replies(struct round *round, const struct script_request *reque
     }
 }
 
+static bool is_bulk(const struct frame *frame)
+{
+    return frame->ops_count == 1 && frame->ops[0].kind == OP_CANCEL && frame->ops[0].key.size == 0;
+}
+
 static void deliver(struct round *round, const struct script_request *request)
 {
     uint64_t now_ms = round->script.now_ms;
@@ -336,9 +342,11 @@ static void deliver(struct round *round, const struct script_request *request)
     round->began_by_id = request->frame.request_id;
     round->began_by_session = request->frame.session;
     round->may_have_mid = mode->observed && !is_of_session_life(&request->frame);
+    round->began_with_bulk = is_bulk(&request->frame);
     round_their_frame(round, request);
     advance_theirs(round, now_ms, !mode->one_client_a_link && !mode->trees && !mode->groups);
     round->may_have_mid = false;
+    round->began_with_bulk = false;
     keep_theirs(round, now_ms);
     round_observe(round);
     model_frame(round->model, &main.from, &main.frame, now_ms);

@@ -34,6 +34,7 @@ struct round {
     uint64_t mid_kept;         /* how many records the journal had before it */
     bool has_mid;
     bool may_have_mid;
+    bool began_with_bulk; /* a frame's: its steps are small then, and something comes in between */
     uint64_t began_by_id; /* the request id, and the session, of the frame that began it */
     uint64_t began_by_session;
 

@@ -21,9 +21,11 @@ struct script_mode {
     unsigned keys_count;
     unsigned spaces_count;
     unsigned clients_max;
-    unsigned burst_percent;    /* of frames: hundreds of ops */
-    unsigned burst_ops;        /* at most, and 40 */
-    unsigned store_percent;    /* of ops: stores beyond the usual */
+    unsigned burst_percent; /* of frames: hundreds of ops */
+    unsigned burst_ops;     /* at most, and 40 */
+    unsigned store_percent; /* of ops: stores beyond the usual */
+    unsigned plain_percent; /* of stores: made plain, where most are whole by what they come with */
+    unsigned bulk_percent;  /* of cancels, with groups: no key is their target; 0: the usual */
     unsigned answered_percent; /* of frames: say which answers may be forgotten */
     unsigned steps_percent;    /* of a round's usual steps; 0: all */
     bool one_client_a_link;    /* so that no two sessions ever end in the same millisecond */

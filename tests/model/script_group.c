@@ -103,6 +103,7 @@ uint64_t script_parent(struct script *script, struct op *op)
 void script_make_bulk(struct script *script, const struct script_client *client, struct op *op)
 {
     uint64_t chance = script_below(script, 100);
+    chance = script->mode->plain_percent > 0 ? 60 + chance * 2 / 5 : chance; /* few have labels */
     op->gen = 0;
     op->key = (struct bytes){0};
     op->as.cancel.level %= LEVEL_DELIVERED;

@@ -212,6 +212,11 @@ static void make_store(struct script *script, const struct script_client *client
     if (op->kind == OP_STORE) {
         op->as.store.parent = script_parent(script, op);
     }
+    if (script->mode->plain_percent > 0 && script_percent(script, script->mode->plain_percent)) {
+        op->as.store.meta = (struct bytes){0};
+        op->as.store.labels = (struct labels){0};
+        op->as.store.stop_grace_ms = 0;
+    }
 }
 
 static void make_adopt(struct script *script, const struct script_client *client, struct op *op)
@@ -251,7 +256,8 @@ static void make_cancel(struct script *script, const struct script_client *clien
         op->as.cancel.deadline_ms = duration(script, 0, 30, PLACE_PARKED);
         set_to_bound(script, &op->as.cancel.deadline_ms, 0, DEADLINE_MS_MAX);
     }
-    if (script->mode->groups && script_percent(script, 8)) {
+    unsigned bulk_percent = script->mode->bulk_percent > 0 ? script->mode->bulk_percent : 8;
+    if (script->mode->groups && script_percent(script, bulk_percent)) {
         script_make_bulk(script, client, op);
     }
 }

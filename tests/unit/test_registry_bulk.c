@@ -63,14 +63,14 @@ static void recover(void)
 
 /* ---- while everything moves ---- */
 
-enum { PIECES_MAX = 1000, PIECES_FIRST = 120 };
+enum { PIECES_MAX = 1000, PIECES_MANY = 120, PIECES_FEW = 8 };
 
 /* An operation, as the test knows it. */
 struct piece {
     char key[12];
     uint64_t gen;
     unsigned session;
-    bool x; /* its label */
+    bool x; /* its label; others have y, or none and are plain */
     bool gone;
     bool was_there; /* at the acceptance */
     bool was_cancelled;
@@ -87,10 +87,14 @@ static uint64_t chance;
 static struct piece *add_piece(bool adopts)
 {
     struct piece *piece = &pieces[pieces_count];
-    *piece = (struct piece){
-        .session = test_random(&chance) % 2, .x = test_random(&chance) % 2 == 0, .adopted = adopts};
+    bool sure = pieces_count == PIECES_FEW - 1; /* one that each of the cancels means */
+    *piece = (struct piece){.session = sure ? 0 : test_random(&chance) % 2,
+                            .x = sure || test_random(&chance) % 2 == 0,
+                            .adopted = adopts};
     (void) snprintf(piece->key, sizeof piece->key, "k%u", pieces_count++);
-    struct op op = store_labelled(piece->key, piece->x ? label_x : label_y);
+    bool plain = !piece->x && test_random(&chance) % 4 != 0;
+    struct op op = plain ? rig_store(piece->key, POLICY_REJECT)
+                         : store_labelled(piece->key, piece->x ? label_x : label_y);
     if (adopts) {
         op.kind = OP_ADOPT;
         op.gen = earlier_next++;
@@ -114,6 +118,15 @@ static void end_piece(struct piece *piece)
     piece->is_cancelled = seen.cancelled;
 }
 
+static void make_whole(const struct piece *piece)
+{
+    struct op wait = rig_wait(piece->key, UNTIL_ENDED, 0);
+    wait.gen = piece->gen;
+    enum answer answer = ask(0, wait).answer;
+    CHECK(answer == (piece->gone ? ANSWER_ENDED : ANSWER_TIMED_OUT) ||
+          (piece->gone && answer == ANSWER_NOT_FOUND));
+}
+
 static bool is_meant(const struct piece *piece, unsigned scope)
 {
     return scope == 0 || (scope == 1 && piece->x) || (scope == 2 && piece->session == 0);
@@ -128,7 +141,8 @@ static void look(struct piece *piece)
     }
 }
 
-static void begin_pieces(void)
+/* Where there are few, those that are plain may be older than any other. */
+static void begin_pieces(unsigned count)
 {
     rig_begin(&rig, &(struct rig_options){.epoch = 8, .counter_first = 1, .recovery_ms = 5000});
     ids = 0;
@@ -137,14 +151,14 @@ static void begin_pieces(void)
     for (unsigned i = 0; i < 2; i++) {
         sessions[i] = rig_open(&rig, 1, 0);
     }
-    for (unsigned i = 0; i < PIECES_FIRST; i++) {
-        struct piece *piece = add_piece(i % 5 == 0);
+    for (unsigned i = 0; i < count; i++) {
+        struct piece *piece = add_piece(i % 5 == 4);
         if (test_random(&chance) % 4 == 0) {
             /* The kind that does not stay for what is adopted. */
             CHECK_EQ(ask(0, rig_cancel(piece->key, piece->gen)).answer, ANSWER_REQUESTED);
         }
     }
-    for (unsigned i = 0; i < PIECES_FIRST; i++) {
+    for (unsigned i = 0; i < count; i++) {
         look(&pieces[i]);
         pieces[i].was_there = true;
         pieces[i].was_cancelled = pieces[i].is_cancelled;
@@ -154,7 +168,11 @@ static void begin_pieces(void)
 /* Whether the bulk cancel was answered by it. */
 static bool one_thing(void)
 {
-    switch (test_random(&chance) % 8) {
+    switch (test_random(&chance) % 10) {
+    case 8:
+    case 9:
+        make_whole(&pieces[test_random(&chance) % pieces_count]);
+        return false;
     case 0:
     case 1:
         (void) add_piece(false);
@@ -203,9 +221,9 @@ static void check_pieces(unsigned scope, const struct seen *seen)
 static void it_counts_each_just_once(void)
 {
     chance = test_seed();
-    /* Six are one of each kind. */
-    for (unsigned round = 0; round < (TEST_SANITIZED ? 12 : 60); round++) {
-        begin_pieces();
+    /* Twelve are one of each kind. */
+    for (unsigned round = 0; round < (TEST_SANITIZED ? 24 : 240); round++) {
+        begin_pieces(round % 4 < 2 ? PIECES_FEW : PIECES_MANY);
         if (round % 2 == 0) {
             rig_pass(&rig, 5000, 100); /* not one that lasts */
         }

@@ -258,6 +258,43 @@ static void what_becomes_whole_does_not_end_a_bulk_cancel(void)
     rig_fini(&rig);
 }
 
+/* It stands by its gen: in front of those that were whole, where the bulk cancel began. */
+static void what_becomes_whole_is_not_passed_by(bool of_owner)
+{
+    enum { PLAIN = 3 };
+
+    rig_init(&rig, NULL, 1);
+    uint64_t session = rig_open(&rig, 1, 0);
+    char keys[PLAIN][8];
+    for (unsigned i = 0; i < PLAIN; i++) {
+        (void) snprintf(keys[i], sizeof keys[i], "k%u", i);
+        CHECK_EQ(rig_do(&rig, session, rig_store(keys[i], POLICY_REJECT)).answer, ANSWER_STORED);
+    }
+    CHECK_EQ(rig_do(&rig, session, rig_store("whole", POLICY_REJECT)).answer, ANSWER_STORED);
+    CHECK_EQ(rig_do(&rig, 0, rig_cancel("whole", 0)).answer, ANSWER_REQUESTED);
+    CHECK_EQ(stat("operations_plain"), PLAIN);
+    struct op bulk = {.kind = OP_CANCEL, .as.cancel.whole_namespace = !of_owner};
+    bulk.as.cancel.owner = of_owner ? session : 0;
+    rig_park(&rig, 1, 0, 0, bulk);
+    static const unsigned order[PLAIN] = {2, 0, 1};
+    for (unsigned i = 0; i < PLAIN; i++) {
+        struct op wait = rig_wait(keys[order[i]], UNTIL_ENDED, 0);
+        CHECK_EQ(rig_do(&rig, 0, wait).answer, ANSWER_TIMED_OUT);
+    }
+    CHECK_EQ(stat("operations_plain"), 0);
+    rig_pass(&rig, 0, 1);
+    CHECK_EQ(rig.last.requested, PLAIN);
+    CHECK_EQ(rig.last.already_requested, 1);
+    CHECK_EQ(stat("operations_cancelling"), PLAIN + 1);
+    rig_fini(&rig);
+}
+
+static void what_becomes_whole_meanwhile_is_cancelled_too(void)
+{
+    what_becomes_whole_is_not_passed_by(false);
+    what_becomes_whole_is_not_passed_by(true);
+}
+
 /* In a sweep's steps, and none of them twice. */
 static void the_death_of_their_owner_ends_them_in_steps(void)
 {
@@ -338,6 +375,8 @@ static const struct test_case cases[] = {
     {"a key stored again and again stays plain", a_key_stored_again_and_again_stays_plain},
     {"what becomes whole does not end a bulk cancel",
      what_becomes_whole_does_not_end_a_bulk_cancel},
+    {"what becomes whole while a bulk cancel is at work is cancelled too",
+     what_becomes_whole_meanwhile_is_cancelled_too},
     {"the death of their owner ends them in steps", the_death_of_their_owner_ends_them_in_steps},
     {"a list meets each that stays once", a_list_meets_each_that_stays_once},
     {"no memory is FULL, and nothing is lost by it", no_memory_is_full},

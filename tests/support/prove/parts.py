@@ -166,7 +166,8 @@ class Running:
         elif not why and (missing or not rows):
             why = "it did not print: " + ", ".join(sorted(missing)) if missing else "it printed no figures"
         if why:
-            why += f" (see {os.path.relpath(self.job.errors)}; again: {shlex.join(self.words)})"
+            again = shlex.join(self.words).replace(os.getcwd() + "/", "")  # the page is of no machine's places
+            why += f" (see {os.path.relpath(self.job.errors)}; again: {again})"
         return Outcome(self.part, rows, FAILED if why else "", why, self.job.took)
 
 

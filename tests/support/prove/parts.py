@@ -59,8 +59,17 @@ class Part:
 
 
 def read(path):
+    """All parts of the table. An entry may be "like" an earlier one: what it does not say is as there, but for the figures
+    that are "without" a unit, and for "goals" of its own."""
+    entries = {}
     with open(path, encoding="utf-8") as file:
-        return [Part(**entry) for entry in json.load(file)["parts"]]
+        for entry in json.load(file)["parts"]:
+            entry = {**entries.get(entry.pop("like", None), {}), **entry}
+            without, goals = entry.pop("without", []), entry.pop("goals", {})
+            entry["figures"] = [{**of, **({"goal": goals[of["figure"]]} if of["figure"] in goals else {})}
+                                for of in entry.get("figures", []) if of.get("unit") not in without]
+            entries[entry["name"]] = entry
+    return [Part(**entry) for entry in entries.values()]
 
 
 # ---- rows ------------------------------------------------------------------------------------------

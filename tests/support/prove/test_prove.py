@@ -200,6 +200,21 @@ class Pages(unittest.TestCase):
         self.assertIn("FAILED: exit code 1", text)
 
 
+class Like(unittest.TestCase):
+    def test_a_part_like_another_says_only_what_differs(self):
+        figures = [{"figure": "kills", "pattern": "(a)", "goal": 5, "sense": ">="}, {"figure": "p99", "pattern": "(b)", "unit": "ms"}]
+        table = {"parts": [{"name": "one", "title": "One", "command": ["x"], "quick_seconds": 1, "full_seconds": 2, "cores": 2,
+                            "figures": figures},
+                           {"name": "two", "title": "Two", "like": "one", "cores": 1, "goals": {"kills": 7}, "without": ["ms"]}]}
+        with tempfile.NamedTemporaryFile("w", suffix=".json") as file:
+            file.write(json.dumps(table))
+            file.flush()
+            one, two = parts.read(file.name)
+        self.assertEqual((one.title, two.title, two.command, one.cores, two.cores), ("One", "Two", ["x"], 2, 1))
+        self.assertEqual([(of["figure"], of.get("goal")) for of in one.figures], [("kills", 5), ("p99", None)])
+        self.assertEqual([(of["figure"], of.get("goal")) for of in two.figures], [("kills", 7)])
+
+
 class Tree(unittest.TestCase):
     def test_the_table_of_the_tree_can_be_read_and_stands_in_the_page(self):
         every = parts.read(os.path.join(ROOT, "tests", "prove.json"))

@@ -339,7 +339,7 @@ static void check_bulk(const struct registry *r, uint32_t index)
     ASSERT(!bare || (bulk->lasting && !bulk->running));
     ASSERT(!bulk->recovered || (bulk->lasting && !bulk->running));
     ASSERT(bulk->parked == 0 || (bulk->running && parked_at(r, bulk->parked)->bulk == index));
-    ASSERT(bulk->results_count <= bulk->results_max && bulk->results_max <= BULK_RESULTS_MAX);
+    ASSERT(bulk->results_count <= BULK_RESULTS_MAX && bulk->results_max <= BULK_RESULTS_MAX);
 }
 
 void check_bulks(const struct registry *r)

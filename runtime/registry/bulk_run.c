@@ -121,7 +121,7 @@ static bool is_meant(const struct registry *r, const struct bulk *bulk,
 
 static void note(struct bulk *bulk, uint64_t gen, enum answer answer)
 {
-    if (bulk->results_count < bulk->results_max) {
+    if (bulk->parked != 0 && bulk->results_count < BULK_RESULTS_MAX) {
         bulk->results[bulk->results_count].gen = gen;
         bulk->results[bulk->results_count].answer = (uint8_t) answer;
         bulk->results_count++;

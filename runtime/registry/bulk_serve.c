@@ -2,9 +2,6 @@
 /* A cancel whose target is no key: its acceptance, and its answer. */
 #include "registry/state.h"
 
-/* Bytes that an answer takes at most: the head, and each gen with its key. */
-#define ANSWER_BYTES(gens) (128 + (48 + KEY_BYTES_MAX) * (size_t) (gens))
-
 bool bulk_is(const struct op *op)
 {
     ASSERT(op->kind == OP_CANCEL);
@@ -30,7 +27,21 @@ static size_t describe_results(struct registry *r, const struct bulk *bulk)
     return bulk->results_count;
 }
 
-struct result bulk_describe(struct registry *r, const struct bulk *bulk)
+/* Room was set aside for those that were there at the acceptance. What was adopted since takes what there is: not
+ * when it is adopted, for then the room is promised to the answer of that. */
+static void take_room(struct registry *r, struct bulk *bulk)
+{
+    uint32_t remembered = parked_at(r, bulk->parked)->remembered;
+    while (bulk->results_max < bulk->results_count &&
+           (remembered == 0 || remembered_grow(r, remembered, BULK_RESULT_BYTES))) {
+        bulk->results_max++;
+    }
+    if (bulk->results_count > bulk->results_max) {
+        bulk->results_count = bulk->results_max;
+    }
+}
+
+struct result bulk_describe(struct registry *r, struct bulk *bulk)
 {
     struct result result = {.answer = ANSWER_NOT_FOUND,
                             .requested = bulk->requested,
@@ -40,6 +51,7 @@ struct result bulk_describe(struct registry *r, const struct bulk *bulk)
         result.answer = bulk->requested > 0 ? ANSWER_REQUESTED : ANSWER_ALREADY_REQUESTED;
         result.level = LEVEL_RECORDED;
         result.journaled = journal_is_there(r);
+        take_room(r, bulk);
         result.gens = r->gens;
         result.gens_count = describe_results(r, bulk);
     }
@@ -93,10 +105,10 @@ static void start_parked(struct request *q, const struct journal_record *selecto
     struct registry *r = q->r;
     /* What is adopted meanwhile may be among the results too. */
     uint32_t results = is_recovering(r) || reach > BULK_RESULTS_MAX ? BULK_RESULTS_MAX : reach;
-    if (!park_has_room(q, 0, ANSWER_BYTES(results))) {
+    if (!park_has_room(q, 0, BULK_ANSWER_BYTES(results))) {
         return;
     }
-    uint32_t parked = park(q, OP_CANCEL, TIME_NEVER, ANSWER_BYTES(results));
+    uint32_t parked = park(q, OP_CANCEL, TIME_NEVER, BULK_ANSWER_BYTES(results));
     uint32_t index = bulk_start(q, selector, cause);
     bulk_at(r, index)->results_max = results;
     bulk_at(r, index)->parked = parked;

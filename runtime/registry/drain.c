@@ -6,9 +6,6 @@
 
 #define OF_DRAINS(r) CHAIN(r, drains, drain, of_drains)
 
-/* Bytes that an answer takes at most: the head, and each gen with its key. */
-#define ANSWER_BYTES ((size_t) 128 + (48 + KEY_BYTES_MAX) * BULK_RESULTS_MAX)
-
 /* ---- its target ---- */
 
 /* Where the target holds the cause of what drains it. */
@@ -273,10 +270,11 @@ static void begin_parked(struct request *q, const struct op *op,
         request_full(q, "drains");
         return;
     }
-    if (!park_has_room(q, 0, ANSWER_BYTES)) {
+    if (!park_has_room(q, 0, BULK_ANSWER_BYTES(BULK_RESULTS_MAX))) {
         return;
     }
-    uint32_t parked = park(q, OP_DRAIN, op->as.drain.deadline_ms, ANSWER_BYTES);
+    uint32_t parked =
+        park(q, OP_DRAIN, op->as.drain.deadline_ms, BULK_ANSWER_BYTES(BULK_RESULTS_MAX));
     uint32_t index = slab_take(&r->drains);
     ASSERT(index != 0);
     struct drain *drain = drain_at(r, index);

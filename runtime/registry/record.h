@@ -121,6 +121,10 @@ struct label_use {
     uint32_t next_of_operation;
 };
 
+/* Bytes that an answer of several gens takes at the most: the head, and each gen with its key. */
+#define BULK_RESULT_BYTES (48 + KEY_BYTES_MAX)
+#define BULK_ANSWER_BYTES(gens) (128 + BULK_RESULT_BYTES * (size_t) (gens))
+
 /* A cancel of what a selector matches, up to a fence. While it runs it walks a chain of live
  * operations; it stays, for adopts and for the journal, until nothing can be covered by it any more.
  */
@@ -149,7 +153,7 @@ struct bulk {
     bool skips_adopted; /* they came after it had begun */
     uint32_t parked;    /* who waits for its end; 0: nobody */
     uint32_t results_count;
-    uint32_t results_max;
+    uint32_t results_max; /* that room was set aside for */
     enum bulk_scope scope;
     bool running;
     bool walks;     /* it has begun to */

@@ -57,6 +57,18 @@ static void charge(struct registry *r, struct remembered *remembered, uint32_t b
     remembered->charged = bytes;
 }
 
+bool remembered_grow(struct registry *r, uint32_t index, uint32_t bytes)
+{
+    struct remembered *remembered = remembered_at(r, index);
+    uint64_t used = session_at(r, remembered->session)->remembered_bytes;
+    if (bytes > r->limits.replies_session_bytes - used ||
+        bytes > r->limits.replies_bytes - r->remembered_bytes) {
+        return false;
+    }
+    charge(r, remembered, remembered->charged + bytes);
+    return true;
+}
+
 uint32_t remembered_make(struct registry *r, uint32_t session, const struct frame *frame,
                          uint32_t charge_bytes)
 {

@@ -319,6 +319,8 @@ void operation_settle(struct registry *r, uint32_t operation); /* puts it on the
 uint32_t remembered_find(const struct registry *r, uint32_t session, uint64_t request_id);
 uint32_t remembered_make(struct registry *r, uint32_t session, const struct frame *frame,
                          uint32_t charge);
+bool remembered_grow(struct registry *r, uint32_t remembered,
+                     uint32_t bytes); /* room for more of the answer; false where there is none */
 void remembered_set(struct registry *r, uint32_t remembered, struct bytes reply);
 void remembered_free(struct registry *r, uint32_t remembered);
 void remembered_parked(struct registry *r, uint32_t remembered, uint32_t parked);
@@ -358,8 +360,8 @@ void label_give(struct registry *r, uint32_t label);
 
 /* bulk_serve.c: a cancel whose target is no key */
 void serve_bulk(struct request *q, const struct op *op);
-bool bulk_is(const struct op *op);                                        /* of a cancel */
-struct result bulk_describe(struct registry *r, const struct bulk *bulk); /* its gens: r->gens */
+bool bulk_is(const struct op *op);                                  /* of a cancel */
+struct result bulk_describe(struct registry *r, struct bulk *bulk); /* its gens: r->gens */
 
 /* bulk.c */
 uint32_t bulk_start(struct request *q, const struct journal_record *selector,

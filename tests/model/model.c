@@ -484,6 +484,7 @@ static void remove_session(struct model *model, uint64_t number)
 /* One operation after the other, oldest first. */
 void model_session_end(struct model *model, uint64_t number)
 {
+    model->session_ending = number;
     model_lose_parked(model, number, true);
     for (;;) {
         while (model_work_as_observed(model)) {
@@ -503,6 +504,7 @@ void model_session_end(struct model *model, uint64_t number)
     }
     model_settle(model);
     model_lose_parked(model, number, false);
+    model->session_ending = 0;
     remove_session(model, number);
     model_memory_trim(model);
 }

@@ -276,6 +276,7 @@ struct model {
     uint64_t recovery_end_ms;
     uint64_t bulks_given;
     uint64_t needs; /* the record that the reply at hand needs, beyond what its results say */
+    uint64_t session_ending; /* its parked requests are decided, or refused, in any order */
     uint64_t history_ticket; /* that the real registry asked with in this step */
     bool history_is_refused;
     const char *complaint; /* what is wrong beyond the replies; NULL: nothing */

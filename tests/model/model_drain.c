@@ -120,7 +120,8 @@ bool model_drain_result(struct model *model, const struct model_parked *drain, b
         reply != NULL && reply->results_count == 1 ? &reply->results[0] : NULL;
     *result = (struct result){.answer = ANSWER_DRAINED};
     /* Nobody comes back to a session that is lost. */
-    bool is_gone = drain->scope == BULK_OWNER && model_find_session(model, drain->owner) == NULL;
+    bool is_gone = drain->scope == BULK_OWNER && (drain->owner == model->session_ending ||
+                                                  model_find_session(model, drain->owner) == NULL);
     if (left == 0 && (!model_is_recovering(model) || is_gone)) {
         fill_counts(model, drain, seen, result);
         return true;

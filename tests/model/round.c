@@ -329,7 +329,9 @@ static void note_replies(struct round *round, const struct script_request *reque
 
 static bool is_bulk(const struct frame *frame)
 {
-    return frame->ops_count == 1 && frame->ops[0].kind == OP_CANCEL && frame->ops[0].key.size == 0;
+    const struct op *op = frame->ops;
+    return frame->ops_count == 1 &&
+           (op->kind == OP_DRAIN || (op->kind == OP_CANCEL && op->key.size == 0));
 }
 
 static void deliver(struct round *round, const struct script_request *request)

@@ -106,7 +106,7 @@ const struct script_mode script_modes[] = {
      .burst_ops = 400,
      .store_percent = 30,
      .answered_percent = 60,
-     .steps_percent = 10},
+     .steps_percent = 16},
     {.name = "trees",
      .limits = {.parked_session = 100, .parked = 300},
      .counter_first = 1,

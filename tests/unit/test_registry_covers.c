@@ -286,6 +286,52 @@ static void what_is_adopted_while_it_walks_is_not_told_of(void)
 
 /* ---- while the journal is full ---- */
 
+/* The recovery time is over, so nobody reckoned with it when the cancel was accepted. */
+static void what_is_adopted_late_is_among_the_results(void)
+{
+    begin(limits_default(), false);
+    uint64_t session = rig_open(&rig, 1, 0);
+    rig_pass(&rig, RECOVERY_MS + 1, 16);
+    CHECK_EQ(rig_do(&rig, session, rig_store("k", POLICY_REJECT)).answer, ANSWER_STORED);
+    struct op bulk = {.kind = OP_CANCEL, .as.cancel.owner = session};
+    rig_park(&rig, 1, session, 1000, bulk);
+    for (unsigned i = 0; i < 3; i++) {
+        const char *const keys[] = {"a", "b", "c"};
+        struct seen seen = rig_do(&rig, session, adopt(keys[i], EARLIER_GEN(10 + i)));
+        CHECK_EQ(seen.state, STATE_CANCELLING);
+    }
+    rig_pass(&rig, 0, 4);
+    CHECK_EQ(rig.last.answer, ANSWER_REQUESTED);
+    CHECK_EQ(rig.last.requested, 4);
+    CHECK_EQ(rig.last.gens_count, 4);
+    rig_fini(&rig);
+}
+
+/* Fewer than there are, rather than more than a session may have: answers that it has not freed fill it. */
+static void what_is_adopted_late_finds_no_room_for_its_result(void)
+{
+    struct limits limits = limits_default();
+    limits.replies_session_bytes = 2000;
+    begin(limits, false);
+    uint64_t session = rig_open(&rig, 1, 0);
+    rig_pass(&rig, RECOVERY_MS + 1, 16);
+    CHECK_EQ(rig_do(&rig, session, rig_store("k", POLICY_REJECT)).answer, ANSWER_STORED);
+    struct op bulk = {.kind = OP_CANCEL, .as.cancel.owner = session};
+    uint64_t id = 1000;
+    rig_park(&rig, 1, session, id++, bulk);
+    CHECK_EQ(rig_ask(&rig, 1, session, id++, adopt("a", EARLIER_GEN(10))).state, STATE_CANCELLING);
+    while (rig.refused == ERROR_UNSET) {
+        (void) rig_ask(&rig, 1, session, id++,
+                       (struct op){.kind = OP_DISARM, .key = adopt("k", 0).key});
+    }
+    CHECK_STR_EQ(rig.refused_limit, "replies_session_bytes");
+    rig_pass(&rig, 0, 4);
+    CHECK_EQ(rig.last_request_id, 1000);
+    CHECK_EQ(rig.last.requested, 2);
+    CHECK_EQ(rig.last.gens_count, 1);
+    rig_fini(&rig);
+}
+
 static void an_adopt_records_nothing_while_the_journal_is_full(void)
 {
     begin(limits_default(), true);
@@ -367,6 +413,10 @@ static const struct test_case cases[] = {
     {"a recovered cancel is of its namespace alone", a_recovered_cancel_is_of_its_namespace},
     {"what is adopted while a bulk cancel walks is none of those cancelled before it",
      what_is_adopted_while_it_walks_is_not_told_of},
+    {"what is adopted late, and covered by a bulk cancel, is among its results",
+     what_is_adopted_late_is_among_the_results},
+    {"what is adopted late finds no room for its result",
+     what_is_adopted_late_finds_no_room_for_its_result},
     {"an adopt records nothing while the journal is full",
      an_adopt_records_nothing_while_the_journal_is_full},
     {"an end records a bulk cancel where the journal has room",

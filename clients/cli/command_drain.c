@@ -93,7 +93,9 @@ static void on_done(enum canceld_status status, const struct canceld_result *res
         drain->status = CANCELD_NO_MEMORY;
     } else {
         answer_drain_tell(out, drain->arguments, now_ms() - drain->begin_ms, result);
-        drain->status = fclose(out) == 0 ? drain->status : CANCELD_NO_MEMORY;
+        /* Closing allocates; where that fails there is no text, and no error. */
+        const bool is_told = fclose(out) == 0 && drain->text != NULL;
+        drain->status = is_told ? drain->status : CANCELD_NO_MEMORY;
     }
     written = write(drain->done_fd, &one, sizeof one);
     (void) written; /* an eventfd that nobody wrote to before takes it */

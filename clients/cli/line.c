@@ -8,28 +8,36 @@
 #include <stdlib.h>
 #include <time.h>
 
+__attribute__((noreturn)) static void no_memory(void)
+{
+    (void) fputs("cancelctl: memory could not be had\n", stderr);
+    exit(EXIT_CODE_OTHER);
+}
+
 void line_begin(struct line *line, FILE *out, bool is_json)
 {
     *line = (struct line){.out = out, .is_json = is_json};
     line->text = open_memstream(&line->bytes, &line->bytes_count);
     if (line->text == NULL) {
-        (void) fputs("cancelctl: memory could not be had\n", stderr);
-        exit(EXIT_CODE_OTHER);
+        no_memory();
     }
     if (is_json) {
         (void) fputc('{', line->text);
     }
 }
 
+/* It is written before the stream is closed: closing allocates again, and where that fails the text is gone, without
+ * an error. */
 void line_end(struct line *line)
 {
     (void) fputs(line->is_json ? "}\n" : "\n", line->text);
-    if (fclose(line->text) != 0) {
-        (void) fputs("cancelctl: memory could not be had\n", stderr);
-        exit(EXIT_CODE_OTHER);
+    if (fflush(line->text) != 0 || line->bytes_count == 0 ||
+        line->bytes[line->bytes_count - 1] != '\n') {
+        no_memory();
     }
     (void) fwrite(line->bytes, 1, line->bytes_count, line->out);
     (void) fflush(line->out);
+    (void) fclose(line->text);
     free(line->bytes);
 }
 

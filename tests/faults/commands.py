@@ -98,6 +98,11 @@ def what_is_wrong(bed, control, command, point, for_ever):
     return None
 
 
+def points_of(most, points_max):
+    """A sample, and the last few: there a command says what came of it."""
+    return sorted({*range(1, most + 1, stride_of(most, points_max)), *range(max(1, most - 2), most + 1)})
+
+
 def run_command(bed, tally, command, points_max):
     control = Control()
     try:
@@ -109,7 +114,7 @@ def run_command(bed, tally, command, points_max):
         assert most, f"cancelctl {command} allocates nothing: is it not under the interposer?"
         for for_ever in (False, True):
             row = tally.row(f"cancelctl {command}", "for ever" if for_ever else "once", EXCLUDED.get(command))
-            for point in range(1, most + 1, stride_of(most, points_max)):
+            for point in points_of(most, points_max):
                 wrong = what_is_wrong(bed, control, command, point, for_ever)
                 if wrong or control.now.failed:
                     tally.add(row, wrong and f"allocation {point} of {most}: {wrong}")

@@ -140,8 +140,41 @@ static void another_id(void)
     rig_free(rig);
 }
 
+/* 0 means any generation: an operation that had it would act on whatever else is live under its key. */
+static void no_generation(Canceld__V1__Answer answer)
+{
+    struct rig *rig = rig_new(false, false);
+    struct rig_call call;
+    struct rig_frame frame;
+
+    rig_ready(rig, RIG_SESSION, RIG_EPOCH, false);
+    rig_store(rig, &call, "a", 1000);
+    rig_pump(rig);
+    frame = rig_take(rig, CANCELD__V1__OP__OP_STORE);
+    rig_answer_one(rig, &frame, answer, 0);
+    CHECK_EQ(call.done_count, 0);
+    CHECK(engine_wants_cut(&rig->engine));
+    rig_link_down(rig);
+    rig_ready(rig, RIG_SESSION, RIG_EPOCH, true);
+    rig_pump(rig);
+    frame = rig_take(rig, CANCELD__V1__OP__OP_STORE);
+    rig_answer_one(rig, &frame, answer, 7);
+    CHECK_EQ(call.done_count, 1);
+    CHECK_EQ(call.call.operation->gen, 7);
+    canceld_result_clear(&call.call.result);
+    rig_let_go(rig, call.call.operation);
+    rig_free(rig);
+}
+
+static void no_generation_at_birth(void)
+{
+    no_generation(CANCELD__V1__ANSWER__ANSWER_STORED);
+    no_generation(CANCELD__V1__ANSWER__ANSWER_BORN_CANCELLED);
+}
+
 static const struct test_case cases[] = {
     {"a reply that names another id than its frame cuts the link", another_id},
+    {"a birth without a generation cuts the link", no_generation_at_birth},
     {"damaged replies end no call twice and crash nobody", damaged_replies, 120000},
 };
 

@@ -73,13 +73,30 @@ static void answer_note(struct engine *engine, const struct frame *frame)
 
 /* ---- answers ---- */
 
+/* An operation whose gen is 0, which stands for any, would act on whatever else is live under its key. */
+static bool is_birth_without_gen(const Canceld__V1__Result *result)
+{
+    return result->gen == 0 && (result->answer == CANCELD__V1__ANSWER__ANSWER_STORED ||
+                                result->answer == CANCELD__V1__ANSWER__ANSWER_BORN_CANCELLED);
+}
+
+static bool are_of(const Canceld__V1__Reply *reply, const struct frame *frame)
+{
+    if (reply->n_results != frame->ops_count)
+        return false;
+    for (size_t i = 0; i < reply->n_results; i++)
+        if (is_birth_without_gen(reply->results[i]))
+            return false;
+    return true;
+}
+
 static bool calls_answered(struct engine *engine, struct frame *frame, Canceld__V1__Reply *reply,
                            uint64_t now_ns)
 {
     struct link again;
     bool alone = frame->ops_count == 1;
 
-    if (reply->n_results != frame->ops_count)
+    if (!are_of(reply, frame))
         return false;
     link_init(&again);
     for (size_t i = 0; i < reply->n_results; i++) {

@@ -134,11 +134,16 @@ void daemon_stop(struct world *world)
     daemon_leave(daemon);
 }
 
+/* One that is stalled is not stalled again: what waits for its end would not hear of an earlier one. */
 void daemon_stall(struct world *world, uint64_t until_ns)
 {
+    struct daemon *daemon = daemon_of(world);
+    if (world->now_ns < daemon->stalled_ns) {
+        return;
+    }
     WORLD_TRACE(world, "daemon: stalls for %llu ms",
                 (unsigned long long) ((until_ns - world->now_ns) / MS));
-    daemon_of(world)->stalled_ns = until_ns;
+    daemon->stalled_ns = until_ns;
 }
 
 void daemon_jump(struct world *world, uint64_t ns)

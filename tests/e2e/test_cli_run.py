@@ -14,6 +14,13 @@ from canceld_e2e import BINARIES, PATIENCE, connect_socket, eventually, main, ov
 from cli import CANCELCTL, CliCase, CliHelpers, environment
 
 
+def setUpModule():
+    """Whoever starts the tests in the background may have had these ignored, and what is ignored is not forwarded."""
+    for number in (signal.SIGINT, signal.SIGHUP, signal.SIGQUIT):
+        if signal.getsignal(number) == signal.SIG_IGN:
+            signal.signal(number, signal.SIG_DFL)
+
+
 def group_is_gone(group):
     try:
         os.killpg(group, 0)

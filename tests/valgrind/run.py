@@ -44,8 +44,9 @@ LEFT_OUT = {
     "e2e_cli_completion": "completion in a shell gives up after two seconds by design: under memcheck it offers nothing",
 }
 # Of these the cases with such names alone: the others are about what valgrind does in its own way for the program that
-# it runs (which descriptors a command inherits, why one cannot be started, how a job is stopped in a terminal).
-CASES = {"e2e_cli_run": ["DaemonAway", "Demo", "*cancel_ends*", "*many_runs*", "*forwarded*", "*ttl*", "*the_grace*", "*exit_status*"]}
+# it runs (which descriptors a command inherits, why one cannot be started, how a job is stopped in a terminal), or have
+# times of their own (the demo).
+CASES = {"e2e_cli_run": ["DaemonAway", "*cancel_ends*", "*many_runs*", "*forwarded*", "*ttl*", "*the_grace*", "*exit_status*"]}
 E2E = "integration"  # their label
 JOBS = 3  # of two cores: end-to-end tests wait a lot
 E2E_SECONDS = 300  # of --full, added up over the tests

@@ -48,6 +48,9 @@ static void program_run(const char *errors, int out, const char *line)
         (out < 0 ? close(STDOUT_FILENO) : dup2(out, STDOUT_FILENO)) < 0) {
         _exit(99);
     }
+    /* Whoever starts the tests in the background may have had these ignored. */
+    (void) signal(SIGINT, SIG_DFL);
+    (void) signal(SIGHUP, SIG_DFL);
     (void) execv(CANCELD_PROGRAM, words);
     _exit(98);
 }

@@ -307,12 +307,11 @@ static void what_is_adopted_late_is_among_the_results(void)
     rig_fini(&rig);
 }
 
-/* Fewer than there are, rather than more than a session may have: answers that it has not freed fill it. */
-static void what_is_adopted_late_finds_no_room_for_its_result(void)
+/* Fewer than there are, rather than more than a session, or all of them, may have: answers that are not freed fill
+ * it. */
+static void no_room_for_its_result(const struct limits *limits, const char *limit)
 {
-    struct limits limits = limits_default();
-    limits.replies_session_bytes = 2000;
-    begin(limits, false);
+    begin(*limits, false);
     uint64_t session = rig_open(&rig, 1, 0);
     rig_pass(&rig, RECOVERY_MS + 1, 16);
     CHECK_EQ(rig_do(&rig, session, rig_store("k", POLICY_REJECT)).answer, ANSWER_STORED);
@@ -324,12 +323,22 @@ static void what_is_adopted_late_finds_no_room_for_its_result(void)
         (void) rig_ask(&rig, 1, session, id++,
                        (struct op){.kind = OP_DISARM, .key = adopt("k", 0).key});
     }
-    CHECK_STR_EQ(rig.refused_limit, "replies_session_bytes");
+    CHECK_STR_EQ(rig.refused_limit, limit);
     rig_pass(&rig, 0, 4);
     CHECK_EQ(rig.last_request_id, 1000);
     CHECK_EQ(rig.last.requested, 2);
     CHECK_EQ(rig.last.gens_count, 1);
     rig_fini(&rig);
+}
+
+static void what_is_adopted_late_finds_no_room_for_its_result(void)
+{
+    struct limits limits = limits_default();
+    limits.replies_session_bytes = 2000;
+    no_room_for_its_result(&limits, "replies_session_bytes");
+    limits = limits_default();
+    limits.replies_bytes = 2000;
+    no_room_for_its_result(&limits, "replies_bytes");
 }
 
 static void an_adopt_records_nothing_while_the_journal_is_full(void)

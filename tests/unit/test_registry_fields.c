@@ -173,6 +173,7 @@ static void other_fields_have_their_ranges(void)
     CHECK_STR_EQ(ask(session, op).field, "cause.text");
     op = (struct op){.kind = OP_DETACH, .key = text("k")};
     CHECK_STR_EQ(ask(session, op).field, "gen");
+    CHECK_STR_EQ(ask(session, (struct op){.kind = OP_OPEN}).field, "session");
     rig_fini(&rig);
 }
 

@@ -179,9 +179,31 @@ static void nobody_has_no_operations(void)
     rig_fini(&rig);
 }
 
+/* Those of another namespace come first. */
+static void a_list_looks_at_so_much(void)
+{
+    rig_init(&rig, NULL, 1);
+    uint64_t session = rig_open(&rig, 1, 0);
+    for (unsigned i = 0; i < MANY; i++) {
+        (void) many_store_whole(&rig, session, "default", i);
+    }
+    uint64_t gen = many_store_whole(&rig, session, "other", 0);
+    struct op op = {.kind = OP_LIST, .space = bytes_of_string("other")};
+    CHECK_EQ(rig_ask(&rig, 1, 0, 0, op).answer, ANSWER_PAGE);
+    CHECK_EQ(rig.lists.operations_count, 0);
+    CHECK_NE(rig.lists.next_cursor, 0);
+    op.as.list.cursor = rig.lists.next_cursor;
+    CHECK_EQ(rig_ask(&rig, 1, 0, 0, op).answer, ANSWER_PAGE);
+    CHECK_EQ(rig.lists.operations_count, 1);
+    CHECK_EQ(rig.lists.operations[0].gen, gen);
+    CHECK_EQ(rig.lists.next_cursor, 0);
+    rig_fini(&rig);
+}
+
 static const struct test_case cases[] = {
     {"a page of the oldest is a frame at most", a_page_of_the_oldest_is_a_frame_at_most},
     {"the oldest of many whole operations are found", the_oldest_of_many_whole_ones_are_found},
+    {"a list looks at so many records", a_list_looks_at_so_much},
     {"in a namespace of many sessions a list and a drain end", a_namespace_of_many_sessions},
     {"a drain looks at so many records", a_drain_looks_at_so_much},
     {"a drain tells of a hundred operations", a_drain_tells_of_a_hundred},

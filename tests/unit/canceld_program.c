@@ -49,8 +49,9 @@ static void program_run(const char *errors, int out, const char *line)
         _exit(99);
     }
     /* Whoever starts the tests in the background may have had these ignored. */
-    (void) signal(SIGINT, SIG_DFL);
-    (void) signal(SIGHUP, SIG_DFL);
+    const struct sigaction by_default = {.sa_handler = SIG_DFL};
+    (void) sigaction(SIGINT, &by_default, NULL);
+    (void) sigaction(SIGHUP, &by_default, NULL);
     (void) execv(CANCELD_PROGRAM, words);
     _exit(98);
 }

@@ -29,15 +29,17 @@ uint32_t remembered_find(const struct registry *r, uint32_t session, uint64_t re
     return index;
 }
 
-uint64_t remembered_room(const struct registry *r, uint32_t session)
+static uint64_t bytes_left(const struct registry *r, uint32_t session)
 {
     uint64_t used = session_at(r, session)->remembered_bytes;
     uint64_t own = r->limits.replies_session_bytes - used;
     uint64_t all = r->limits.replies_bytes - r->remembered_bytes;
-    if (r->remembered.count == r->remembered.capacity) {
-        return 0;
-    }
     return own < all ? own : all;
+}
+
+uint64_t remembered_room(const struct registry *r, uint32_t session)
+{
+    return r->remembered.count == r->remembered.capacity ? 0 : bytes_left(r, session);
 }
 
 const char *remembered_limit(const struct registry *r, uint32_t session)
@@ -60,9 +62,7 @@ static void charge(struct registry *r, struct remembered *remembered, uint32_t b
 bool remembered_grow(struct registry *r, uint32_t index, uint32_t bytes)
 {
     struct remembered *remembered = remembered_at(r, index);
-    uint64_t used = session_at(r, remembered->session)->remembered_bytes;
-    if (bytes > r->limits.replies_session_bytes - used ||
-        bytes > r->limits.replies_bytes - r->remembered_bytes) {
+    if (bytes > bytes_left(r, remembered->session)) {
         return false;
     }
     charge(r, remembered, remembered->charged + bytes);

@@ -41,13 +41,14 @@ def row(part, figure, value, goal=None, sense=None, **more):
 
 
 class Daemon:
-    """canceld over ipc or tcp, on an address of its own."""
+    """canceld over ipc or tcp, on an address of its own, and on those processors alone, if any are named."""
 
-    def __init__(self, build, transport, flags):
+    def __init__(self, build, transport, flags, processors=None):
         self.build, self.directory = build, tempfile.mkdtemp(prefix="canceld-hostile-")
         listen = f"ipc://{self.directory}/s" if transport == "ipc" else "tcp://127.0.0.1:0"
         self.process = subprocess.Popen([os.path.join(build, "bin", "canceld"), "--listen", listen, "--ephemeral", *flags],
-                                        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
+                                        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True,
+                                        preexec_fn=processors and (lambda: os.sched_setaffinity(0, processors)))
         ready = self.process.stdout.readline().split()
         require(len(ready) == 2 and ready[0] == "ready", "the daemon does not start")
         self.url = ready[1]

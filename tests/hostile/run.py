@@ -8,11 +8,16 @@
 without a word, a quarter within the handshake, a quarter within a frame) and 10 that flood. Asserted: each
 bad peer is cut, and by the daemon's own account for the right reason; each takes less than 300 KiB of its
 memory; no honest request fails; and when all is over the daemon has the descriptors that it had. How long a bad
-peer is borne with is printed, and how long honest cancels take: while all is quiet, while the same crowd is at
-another daemon of this machine (what is slower then is the machine's doing), and under attack. Then comes one kind
-of hostility after the other, each with the end that it has to have: kinds.py. --small is a tenth of the crowd,
-with short patience. One JSON object a line on stdout for each figure."""
+peer is borne with is printed, and how long honest cancels take, quiet and under attack. Then comes one kind of
+hostility after the other, each with the end that it has to have: kinds.py. --small is a tenth of the crowd, with
+short patience. One JSON object a line on stdout for each figure.
+
+Crowds live on machines of their own; here all share one. So the daemon has one processor alone, and honest and
+hostile ones share the rest, in quiet as under attack: what is compared is then what the daemon does, and not who
+runs where. --full also has it with all processors for all, and there the same crowd at another daemon too: what is
+slower then is the machine's doing."""
 import argparse
+import contextlib
 import dataclasses
 import os
 import re
@@ -35,6 +40,8 @@ DAEMON_FLAGS = ["--recovery", "0", "--log-level", "error", "--limit-connections"
 # What the daemon says that it cut a kind for, and how many of each kind there are.
 REASONS = {"wire_cut_HANDSHAKE": ("silent", "half-handshake"), "wire_cut_STALLED_INPUT": ("dribble", "half-frame"),
            "wire_cut_STALLED_OUTPUT": ("unread",)}
+APART = "the daemon has a processor alone"
+SHARED = "processors shared"
 
 
 @dataclasses.dataclass
@@ -46,12 +53,14 @@ class Size:
     quiet_seconds: int
     seconds: int         # of the crowd, at least
     kinds: int           # of what kinds.py tries: one of so many
+    places: tuple        # who has which processors
 
     def flags(self):
         return [*DAEMON_FLAGS, "--limit-handshake-ms", str(self.handshake_ms), "--limit-stall-ms", str(self.stall_ms)]
 
 
-SIZES = {"small": Size(10, 1000, 2000, 1, 3, 20), "quick": Size(1, 3000, 4500, 4, 6, 4), "full": Size(1, 5000, 9000, 10, 30, 1)}
+SIZES = {"small": Size(10, 1000, 2000, 1, 3, 20, (SHARED,)), "quick": Size(1, 3000, 4500, 4, 6, 4, (APART,)),
+         "full": Size(1, 5000, 9000, 10, 20, 1, (APART, SHARED))}
 
 
 # ---- those who take part ---------------------------------------------------------------------------
@@ -98,22 +107,25 @@ class Watch(threading.Thread):
 # ---- the run ---------------------------------------------------------------------------------------
 
 
-def step_back(beside):
-    """In the crowd's process before it becomes the crowd: elsewhere it would take nothing of this machine."""
-    if beside == "idle":
-        os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
-    elif beside == "batch":
-        os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
-    elif beside == "nice":
-        os.nice(19)
+@contextlib.contextmanager
+def processors(place):
+    """Those of the daemon, while this process and what it starts keep to the rest."""
+    before = os.sched_getaffinity(0)
+    alone = {max(before)} if place == APART and len(before) > 1 else None
+    if alone is not None:
+        os.sched_setaffinity(0, before - alone)
+    try:
+        yield alone
+    finally:
+        os.sched_setaffinity(0, before)
 
 
-def crowd(options, url, seconds, counts):
-    """The crowd's own account, once it is over."""
+def crowd(build, url, seconds, counts):
+    """The crowd's own account, once it is over. It steps back: elsewhere it would take nothing of this machine."""
     words = [str(counts[kind]) for kind in ("unread", "dribble", "half", "flood")]
-    done = subprocess.run([os.path.join(options.build, "tests", "hostile_crowd"), url, str(seconds), *words],
+    done = subprocess.run([os.path.join(build, "tests", "hostile_crowd"), url, str(seconds), *words],
                           capture_output=True, text=True, timeout=(seconds + 120) * PATIENCE, check=False,
-                          preexec_fn=lambda: step_back(options.beside))
+                          preexec_fn=lambda: os.nice(19))
     require(done.returncode == 0, f"the crowd could not come: {done.stderr}")
     cut = {kind: tuple(map(int, values)) for kind, *values in
            re.findall(r"^(\S+) (\d+) cut (\d+) longest (\d+)$", done.stdout, re.MULTILINE)}
@@ -133,8 +145,9 @@ def work(build, url, meanwhile):
 @dataclasses.dataclass
 class Attack:
     transport: str
+    place: str
     quiet: dict
-    control: dict        # the crowd was there, and at another daemon
+    control: dict        # the crowd was there, and at another daemon; None: not measured
     honest: dict
     cut: dict            # kind -> (count, cut, longest in ms)
     flood_bytes: int
@@ -143,37 +156,41 @@ class Attack:
     bad: int
 
 
-def control(options, transport, counts, size, url):
+def control(build, transport, counts, size, url):
     """What the machine itself does to honest ones: the same crowd, at a daemon of its own."""
-    other = Daemon(options.build, transport, size.flags())
+    say(f"{transport}: {sum(counts.values())} hostile peers at another daemon, for {size.seconds} s at least")
+    other = Daemon(build, transport, size.flags())
     try:
-        return work(options.build, url, lambda: crowd(options, other.url, size.seconds, counts))[0]
+        return work(build, url, lambda: crowd(build, other.url, size.seconds, counts))[0]
     finally:
         other.close()
 
 
-def attack(options, transport, counts, size):
-    daemon = Daemon(options.build, transport, size.flags())
-    try:
-        say(f"{transport}: quiet for {size.quiet_seconds} s")
-        quiet, _ = work(options.build, daemon.url, lambda: time.sleep(size.quiet_seconds))
-        say(f"{transport}: {sum(counts.values())} hostile peers at another daemon, for {size.seconds} s at least")
-        controlled = control(options, transport, counts, size, daemon.url)
-        before, rss, descriptors = daemon.stats(), daemon.rss(), daemon.descriptors()
-        say(f"{transport}: {sum(counts.values())} hostile peers, for {size.seconds} s at least")
-        watch = Watch(daemon)
+def attack(build, transport, place, counts, size):
+    with processors(place) as alone:
+        daemon = Daemon(build, transport, size.flags(), alone)
         try:
-            honest, (cut, flood_bytes) = work(options.build, daemon.url,
-                                              lambda: crowd(options, daemon.url, size.seconds, counts))
+            return attack_on(daemon, build, transport, place, counts, size)
         finally:
-            most = watch.stop()
-        eventually(lambda: daemon.descriptors() <= descriptors, 10, "descriptors are left behind")
-        after = daemon.stats()
-        bad = sum(counts.values()) - counts["flood"]
-        return Attack(transport, quiet, controlled, honest, cut, flood_bytes,
-                      {name: after[name] - before.get(name, 0) for name in after}, (most - rss) / 1024 / bad, bad)
+            daemon.close()
+
+
+def attack_on(daemon, build, transport, place, counts, size):
+    say(f"{transport}, {place}: quiet for {size.quiet_seconds} s")
+    quiet, _ = work(build, daemon.url, lambda: time.sleep(size.quiet_seconds))
+    controlled = control(build, transport, counts, size, daemon.url) if place == SHARED else None
+    before, rss, descriptors = daemon.stats(), daemon.rss(), daemon.descriptors()
+    say(f"{transport}, {place}: {sum(counts.values())} hostile peers, for {size.seconds} s at least")
+    watch = Watch(daemon)
+    try:
+        honest, (cut, flood_bytes) = work(build, daemon.url, lambda: crowd(build, daemon.url, size.seconds, counts))
     finally:
-        daemon.close()
+        most = watch.stop()
+    eventually(lambda: daemon.descriptors() <= descriptors, 10, "descriptors are left behind")
+    after = daemon.stats()
+    bad = sum(counts.values()) - counts["flood"]
+    return Attack(transport, place, quiet, controlled, honest, cut, flood_bytes,
+                  {name: after[name] - before.get(name, 0) for name in after}, (most - rss) / 1024 / bad, bad)
 
 
 def check(of):
@@ -190,40 +207,46 @@ def check(of):
 
 
 def row(of, figure, value, goal=None, sense=None, **more):
-    bed.row("hostile crowd", f"{of.transport}: {figure}", value, goal, sense, **more)
+    where = of.transport if of.place == APART else f"{of.transport}, {of.place}"
+    bed.row("hostile crowd", f"{where}: {figure}", value, goal, sense, **more)
 
 
 def times(honest, other):
     return round(honest["p99"] / max(1, other["p99"]), 2)
 
 
-def rows(of, options, size):
+def rows(of, size):
     longest = max(longest for kind, (_count, _cut, longest) in of.cut.items() if kind != "flood")
     row(of, "hostile peers, together", sum(count for count, _cut, _longest in of.cut.values()))
     row(of, "bad peers cut", sum(of.stats[reason] for reason in REASONS), of.bad, "==", note="as the daemon says")
     row(of, "the longest that one was borne with", round(longest / 1000, 2), 10, "<=", unit="s", note=f"stall_ms {size.stall_ms}")
     row(of, "memory a bad peer", round(of.kib_a_peer, 1), KIB_A_PEER_MAX, "<=", unit="KiB")
+    row(of, "answers to who floods", of.flood_bytes >> 20, unit="MiB")
+    rows_of_times(of)
+
+
+def rows_of_times(of):
     for name, figures in (("quiet", of.quiet), ("the crowd at another daemon", of.control), ("attacked", of.honest)):
         goal = (5, "<") if figures is of.honest else ()
-        row(of, f"honest cancels, {name}", figures["count"])
-        row(of, f"honest cancels, {name}, p50", round(figures["p50"] / 1000, 3), unit="ms")
-        row(of, f"honest cancels, {name}, p99", round(figures["p99"] / 1000, 3), *goal, unit="ms")
-        row(of, f"honest cancels, {name}, worst", round(figures["worst"] / 1000, 3), unit="ms")
-    row(of, "honest cancels, attacked over quiet, p99", times(of.honest, of.quiet), 2, "<=", unit="times",
-        note=f"{os.cpu_count()} processors for all; the crowd runs there as {options.beside}")
-    row(of, "honest cancels, attacked over the crowd at another daemon, p99", times(of.honest, of.control), unit="times",
-        note="what the daemon lets through; the other ratio has the machine's share too")
-    row(of, "answers to who floods", of.flood_bytes >> 20, unit="MiB")
+        if figures is not None:
+            row(of, f"honest cancels, {name}", figures["count"])
+            row(of, f"honest cancels, {name}, p50", round(figures["p50"] / 1000, 3), unit="ms")
+            row(of, f"honest cancels, {name}, p99", round(figures["p99"] / 1000, 3), *goal, unit="ms")
+            row(of, f"honest cancels, {name}, worst", round(figures["worst"] / 1000, 3), unit="ms")
+    note = f"{os.cpu_count()} processors; {of.place}"
+    row(of, "honest cancels, attacked over quiet, p99", times(of.honest, of.quiet),
+        *((2, "<=") if of.place == APART else ()), unit="times", note=note)
+    if of.control is not None:
+        row(of, "honest cancels, attacked over the crowd at another daemon, p99", times(of.honest, of.control), unit="times",
+            note="what the daemon lets through; the other ratio has the machine's share too")
 
 
 def arguments():
     parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
     parser.add_argument("--quick", action="store_const", dest="size", const="quick", help="once over ipc and once over tcp (default)")
-    parser.add_argument("--full", action="store_const", dest="size", const="full", help="the same, and the flood goes on for half a minute")
+    parser.add_argument("--full", action="store_const", dest="size", const="full", help="longer, with the processors shared too, and every kind")
     parser.add_argument("--small", action="store_const", dest="size", const="small", help="a tenth of the crowd, cut after two seconds")
     parser.add_argument("--only", choices=("crowd", "kinds"), help="one of the two alone")
-    parser.add_argument("--beside", choices=("idle", "nice", "batch", "equal"), default="nice",
-                        help="how the crowd shares the processors with those that it attacks (default: %(default)s)")
     parser.add_argument("--seed", type=int, help="taken, and not needed: nothing here is left to chance")
     parser.add_argument("--build", metavar="DIR", default=os.path.join(ROOT, "build", "release"))
     parser.set_defaults(size="quick")
@@ -237,9 +260,9 @@ def main():
     counts = {kind: count // size.share for kind, count in CROWD.items()}
     try:
         for transport in ("ipc", "tcp"):
-            if options.only != "kinds":
-                of = attack(options, transport, counts, size)
-                rows(of, options, size)
+            for place in size.places if options.only != "kinds" else ():
+                of = attack(options.build, transport, place, counts, size)
+                rows(of, size)
                 check(of)
             if options.only != "crowd":
                 kinds.run(options.build, transport, size.kinds)

@@ -111,7 +111,7 @@ class Watch(threading.Thread):
 def processors(place):
     """Those of the daemon, while this process and what it starts keep to the rest."""
     before = os.sched_getaffinity(0)
-    alone = {max(before)} if place == APART and len(before) > 1 else None
+    alone = {max(before)} if place == APART else None
     if alone is not None:
         os.sched_setaffinity(0, before - alone)
     try:
@@ -257,10 +257,11 @@ def main():
     interpreter.with_protobuf()
     options = arguments()
     size = SIZES[options.size]
+    places = size.places if len(os.sched_getaffinity(0)) > 1 else (SHARED,)
     counts = {kind: count // size.share for kind, count in CROWD.items()}
     try:
         for transport in ("ipc", "tcp"):
-            for place in size.places if options.only != "kinds" else ():
+            for place in places if options.only != "kinds" else ():
                 of = attack(options.build, transport, place, counts, size)
                 rows(of, size)
                 check(of)

@@ -25,6 +25,11 @@ if(CANCELD_SANITIZE)
     target_link_options(canceld_flags INTERFACE -fsanitize=${CANCELD_SANITIZE})
 endif()
 
+# Whatever looks at a process from inside makes calls that a daemon of ours never makes.
+if(CANCELD_SANITIZE OR CMAKE_C_FLAGS MATCHES "-fprofile|--coverage")
+    set(CANCELD_INSTRUMENTED 1)
+endif()
+
 # As valgrind is: tests then do as under a sanitizer, and without what valgrind does not do (limits of a process).
 if(CANCELD_TEST_SLOWLY)
     target_compile_definitions(canceld_flags INTERFACE TEST_SANITIZED=1 TEST_SLOWLY=1 TEST_PATIENCE=20 TEST_LIMITS=0)

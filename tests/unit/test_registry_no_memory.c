@@ -76,6 +76,7 @@ static struct registry *make(void)
 
 static void every_call_that_fails_at_the_beginning(void)
 {
+    const uint64_t mapped_before = mapped; /* counters of coverage are mapped too */
     uint64_t failed = 0;
     for (;; failed++) {
         calls_left = failed + 1;
@@ -85,15 +86,16 @@ static void every_call_that_fails_at_the_beginning(void)
             registry_free(registry);
             break;
         }
-        CHECK_EQ(mapped, 0);
+        CHECK_EQ(mapped, mapped_before);
     }
-    CHECK_EQ(mapped, 0);
+    CHECK_EQ(mapped, mapped_before);
     CHECK_GT(failed, 100); /* so many tables there are */
 }
 
 static void every_call_of_a_lease_clock_that_fails(void)
 {
     struct lease_clock clock;
+    const uint64_t mapped_before = mapped; /* counters of coverage are mapped too */
     uint64_t failed = 0;
     for (;; failed++) {
         calls_left = failed + 1;
@@ -102,10 +104,10 @@ static void every_call_of_a_lease_clock_that_fails(void)
         if (good) {
             break;
         }
-        CHECK_EQ(mapped, 0);
+        CHECK_EQ(mapped, mapped_before);
     }
     lease_clock_fini(&clock);
-    CHECK_EQ(mapped, 0);
+    CHECK_EQ(mapped, mapped_before);
     CHECK_GT(failed, 2);
 }
 

@@ -172,7 +172,7 @@ const struct script_mode script_modes[] = {
      .one_client_a_link = true,
      .observed = true},
     {.name = "few events kept",
-     .limits = {.watch_events = 16, .watch_bytes = 65536, .parked_session = 2},
+     .limits = {.watch_events = 16, .watch_bytes = 65536, .parked_session = 2, .parked = 4},
      .one_client_a_link = true,
      .counter_first = 1,
      .keys_count = 6,

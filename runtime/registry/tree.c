@@ -262,6 +262,7 @@ static void ban_step(struct registry *r, uint32_t index)
         }
         if (operation->state == STATE_ENDED && operation_at(r, child)->parent == index) {
             untie(r, child);
+            operation_at(r, child)->parent_gen = 0; /* whoever is adopted under it is another */
         }
         return;
     }

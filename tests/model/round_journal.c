@@ -343,7 +343,7 @@ void round_journal_event(struct round *round)
     } else if (chance < 92) {
         failed(round);
     } else {
-        round->journal_is_full = !round->journal_is_full && script_percent(script, 40);
+        round->journal_is_full = script_percent(script, round->journal_is_full ? 60 : 40);
         round->model->journal_is_full = round->journal_is_full;
         round_trace(round, "the journal is full: %d", round->journal_is_full);
     }

@@ -190,6 +190,26 @@ static void a_descendants_cancel_has_a_record(void)
 
 /* ---- adopt ---- */
 
+/* Its end is forgotten, so its gen may come back. Those that were its children are nobody's by then. */
+static void a_parent_that_is_adopted_after_its_end_has_no_children(void)
+{
+    begin(0, false);
+    uint64_t session = rig_open(&rig, 1, 0);
+    CHECK_EQ(rig_do(&rig, session, adopt("p", EARLIER_GEN(5))).answer, ANSWER_ADOPTED);
+    struct op child = rig_store("c", POLICY_REJECT);
+    child.as.store.parent = EARLIER_GEN(5);
+    CHECK_EQ(rig_do(&rig, session, child).answer, ANSWER_STORED);
+    struct op end = rig_delete("p", EARLIER_GEN(5), OUTCOME_COMPLETED);
+    CHECK_EQ(rig_do(&rig, session, end).answer, ANSWER_DELETED);
+    CHECK_EQ(rig_do(&rig, session, adopt("p", EARLIER_GEN(5))).answer, ANSWER_ENDED);
+    rig_pass(&rig, limits_default().finished_ms + 10000, 10);
+    CHECK_EQ(rig_do(&rig, session, adopt("p", EARLIER_GEN(5))).answer, ANSWER_ADOPTED);
+    struct op get = {.kind = OP_GET, .key = bytes_of_string("c")};
+    CHECK_EQ(rig_do(&rig, 0, get).answer, ANSWER_FOUND);
+    CHECK_EQ(rig.lists.operations[0].parent, 0);
+    rig_fini(&rig);
+}
+
 static void an_operation_comes_back_under_its_gen(void)
 {
     begin(RECOVERY_MS, false);
@@ -451,6 +471,8 @@ static const struct test_case cases[] = {
      what_is_kept_is_told_while_the_journal_fails},
     {"a descendant's cancel has a record of its own", a_descendants_cancel_has_a_record},
     {"a cancel of an earlier run is its own operation's alone", nobody_takes_anothers_cancel},
+    {"a parent that is adopted after its end was forgotten has no children",
+     a_parent_that_is_adopted_after_its_end_has_no_children},
     {"an operation comes back under its gen", an_operation_comes_back_under_its_gen},
     {"of two gens of a key the older is superseded", of_two_gens_the_older_is_superseded},
     {"the journal's cause wins over the owner's", the_journals_cause_wins},

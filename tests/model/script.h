@@ -174,6 +174,10 @@ void script_restart(struct script *script, struct model *model);
 /* A read of little effect, to fill a long frame with. */
 void script_filler(struct script *script, struct op *op);
 
+/* Whether a slow journal takes nothing now. What a reply says is not known while it is kept back: then nothing in
+ * it may be open, as it is here. */
+bool script_journal_refuses(const struct script *script);
+
 /* Aims the op at a key and gen that there are, were, or never will be. */
 void script_aim(struct script *script, struct op *op);
 

@@ -101,9 +101,7 @@ static void make_small(struct script *script, struct op *ops, size_t count)
     }
 }
 
-/* What a reply says is not known while it is kept back: then nothing in it may be open, as it is where the
- * journal takes nothing. */
-static bool journal_refuses(const struct script *script)
+bool script_journal_refuses(const struct script *script)
 {
     return script->mode->is_slow &&
            (script->model->journal_has_failed || script->model->journal_is_full);
@@ -120,7 +118,7 @@ static void fill_ops(struct script *script, const struct script_client *client, 
                                   : FRAME_OPS_MAX + script_below(script, 2);
     count = burst ? 40 + script_below(script, script->mode->burst_ops) : count;
     count = script->mode->is_slow ? count % 40 : count;
-    count = journal_refuses(script) ? 1 : count;
+    count = script_journal_refuses(script) ? 1 : count;
     struct op *ops = arena_take(&script->arena, count * sizeof *ops);
     script->is_bursting = count >= 40;
     for (size_t i = 0; i < count; i++) {
@@ -380,7 +378,7 @@ bool script_next_request(struct script *script, struct script_request *request)
                (!script->mode->one_client_a_link || is_bound_to(script, client, link))) {
         add_secret(script, client, request, &link);
     }
-    if (journal_refuses(script) && request->frame.ops_count > 1) {
+    if (script_journal_refuses(script) && request->frame.ops_count > 1) {
         return false;
     }
     enum op_kind kind = request->frame.ops_count == 1 ? request->frame.ops[0].kind : OP_UNKNOWN;

@@ -417,9 +417,7 @@ void script_op(struct script *script, const struct script_client *client, bool a
     if (script_percent(script, script->mode->store_percent)) {
         op->kind = OP_STORE;
     }
-    bool is_refused = script->model->journal_is_full ||
-                      (script->mode->is_slow && script->model->journal_has_failed);
-    if (is_refused && script_percent(script, 15)) {
+    if (script_journal_refuses(script) && script_percent(script, 15)) {
         op->kind = OP_DISARM; /* it needs a record, and there is not always an arm */
     }
     /* In which order operations end with their session, and whether what they decide is kept back, would be

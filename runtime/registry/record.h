@@ -199,7 +199,8 @@ struct operation {
     struct timer timer;  /* the ttl's end, then the stop grace's */
     uint64_t cancelled_ms;
     uint64_t delivered_ms; /* 0: not yet */
-    uint64_t parent_gen;   /* 0: none; kept while awaited or tied */
+    uint64_t parent_gen;   /* 0: none; kept while awaited or tied, and once it ended so */
+    uint64_t adoption;     /* its own; once it ended, the last one of any: see tree_parent_gen() */
     uint64_t whole_number; /* rises along the chain of a namespace; 0: adopted */
     uint32_t key;
     uint32_t owner;  /* a session, 0: none */

@@ -73,6 +73,7 @@ struct registry {
     uint32_t drains_left;             /* those at the front that have to be looked at */
     uint64_t ban_number;              /* the last one given: see tree.c */
     uint64_t whole_number;            /* likewise: see bulk_run.c */
+    uint64_t adoption_number;         /* likewise: see tree_parent_gen() */
     uint32_t bans_walk_left;          /* detach: ancestors that this frame may still look at */
 
     uint32_t direct_session;      /* 0: there is none */

@@ -271,6 +271,7 @@ static void ban_step(struct registry *r, uint32_t index)
         ban_ends(r, index);
     } else if (operation_at(r, child)->state == STATE_ENDED) {
         await_no_more(r, child);
+        operation_at(r, child)->adoption = r->adoption_number; /* this is the parent that it had */
     } else {
         tie_awaiting(r, child);
     }
@@ -296,6 +297,7 @@ void tree_cancelled(struct registry *r, uint32_t index)
 
 void tree_adopted(struct registry *r, uint32_t index)
 {
+    operation_at(r, index)->adoption = ++r->adoption_number;
     if (is_awaited(r, index) && !operation_at(r, index)->banning) {
         ban(r, index, ++r->ban_number, PLACE_LAST);
     }
@@ -304,6 +306,7 @@ void tree_adopted(struct registry *r, uint32_t index)
 void tree_ended(struct registry *r, uint32_t index)
 {
     struct operation *operation = operation_at(r, index);
+    operation->adoption = r->adoption_number;
     tie_awaiting(r, index);
     if (operation->children.count == 0 && !operation->banning) {
         untie(r, index);
@@ -329,15 +332,20 @@ bool tree_holds(const struct registry *r, uint32_t index)
     return operation_at(r, index)->banning;
 }
 
+/* Its parent while that has not ended. An operation that ended is in no chain of its parent, which may
+ * end, be forgotten, and be adopted once more meanwhile: that later one is not its parent. */
 uint64_t tree_parent_gen(const struct registry *r, uint32_t index)
 {
     const struct operation *operation = operation_at(r, index);
     uint64_t gen = operation->parent_gen;
-    uint32_t parent = gen == 0 ? 0 : find(r, space_of(r, index), gen);
-    if (parent == 0) {
+    uint32_t found = gen == 0 ? 0 : find(r, space_of(r, index), gen);
+    if (found == 0) {
         return operation->awaiting ? gen : 0;
     }
-    return operation_at(r, parent)->state == STATE_ENDED || is_lost(r, parent) ? 0 : gen;
+    const struct operation *parent = operation_at(r, found);
+    bool later = operation->state == STATE_ENDED && parent->adoption > operation->adoption;
+    bool another = later && !operation->awaiting;
+    return another || parent->state == STATE_ENDED || is_lost(r, found) ? 0 : gen;
 }
 
 /* ---- births ---- */

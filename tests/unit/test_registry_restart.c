@@ -210,6 +210,53 @@ static void a_parent_that_is_adopted_after_its_end_has_no_children(void)
     rig_fini(&rig);
 }
 
+/* What is shown of one that ended is what it ended under, and that has ended since. */
+static void a_parent_that_is_adopted_after_its_end_has_no_ended_children(void)
+{
+    begin(0, false);
+    uint64_t session = rig_open(&rig, 1, 0);
+    CHECK_EQ(rig_do(&rig, session, adopt("p", EARLIER_GEN(5))).answer, ANSWER_ADOPTED);
+    struct op child = rig_store("c", POLICY_REJECT);
+    child.as.store.parent = EARLIER_GEN(5);
+    uint64_t gen = rig_do(&rig, session, child).gen;
+    /* Its owner does not acknowledge that another ended it: it is remembered for longer. */
+    uint64_t other = rig_open(&rig, 1, 0);
+    CHECK_EQ(rig_do(&rig, other, rig_delete("c", gen, OUTCOME_FAILED)).answer, ANSWER_DELETED);
+    struct op get = {.kind = OP_GET, .key = bytes_of_string("c"), .gen = gen};
+    CHECK_EQ(rig_do(&rig, 0, get).answer, ANSWER_FOUND);
+    CHECK_EQ(rig.lists.operations[0].state, STATE_ENDED);
+    CHECK_EQ(rig.lists.operations[0].parent, EARLIER_GEN(5));
+    struct op end = rig_delete("p", EARLIER_GEN(5), OUTCOME_COMPLETED);
+    CHECK_EQ(rig_do(&rig, session, end).answer, ANSWER_DELETED);
+    CHECK_EQ(rig_do(&rig, 0, get).answer, ANSWER_FOUND);
+    CHECK_EQ(rig.lists.operations[0].parent, 0);
+    rig_pass(&rig, limits_default().finished_ms + 10000, 10);
+    CHECK_EQ(rig_do(&rig, session, adopt("p", EARLIER_GEN(5))).answer, ANSWER_ADOPTED);
+    CHECK_EQ(rig_do(&rig, 0, get).answer, ANSWER_FOUND);
+    CHECK_EQ(rig.lists.operations[0].parent, 0);
+    rig_fini(&rig);
+}
+
+/* It ended before its parent was adopted. */
+static void a_parent_that_was_awaited_is_shown_of_one_that_ended(void)
+{
+    begin(RECOVERY_MS, false);
+    uint64_t session = rig_open(&rig, 1, 0);
+    struct op child = adopt("c", EARLIER_GEN(6));
+    child.as.store.parent = EARLIER_GEN(5);
+    CHECK_EQ(rig_do(&rig, session, child).answer, ANSWER_ADOPTED);
+    struct op end = rig_delete("c", EARLIER_GEN(6), OUTCOME_COMPLETED);
+    CHECK_EQ(rig_do(&rig, session, end).answer, ANSWER_DELETED);
+    struct op get = {.kind = OP_GET, .key = bytes_of_string("c"), .gen = EARLIER_GEN(6)};
+    CHECK_EQ(rig_do(&rig, 0, get).answer, ANSWER_FOUND);
+    CHECK_EQ(rig.lists.operations[0].parent, EARLIER_GEN(5));
+    CHECK_EQ(rig_do(&rig, session, adopt("p", EARLIER_GEN(5))).answer, ANSWER_ADOPTED);
+    rig_pass(&rig, 1, 10); /* its children are looked for */
+    CHECK_EQ(rig_do(&rig, 0, get).answer, ANSWER_FOUND);
+    CHECK_EQ(rig.lists.operations[0].parent, EARLIER_GEN(5));
+    rig_fini(&rig);
+}
+
 static void an_operation_comes_back_under_its_gen(void)
 {
     begin(RECOVERY_MS, false);
@@ -473,6 +520,10 @@ static const struct test_case cases[] = {
     {"a cancel of an earlier run is its own operation's alone", nobody_takes_anothers_cancel},
     {"a parent that is adopted after its end was forgotten has no children",
      a_parent_that_is_adopted_after_its_end_has_no_children},
+    {"a parent that is adopted after its end was forgotten has no ended children",
+     a_parent_that_is_adopted_after_its_end_has_no_ended_children},
+    {"a parent that was awaited is shown of a child that ended",
+     a_parent_that_was_awaited_is_shown_of_one_that_ended},
     {"an operation comes back under its gen", an_operation_comes_back_under_its_gen},
     {"of two gens of a key the older is superseded", of_two_gens_the_older_is_superseded},
     {"the journal's cause wins over the owner's", the_journals_cause_wins},

@@ -54,14 +54,14 @@ void model_recover(struct model *model, const struct journal_record *record)
     }
 }
 
-/* By gen, and by the namespace and the key (empty: any) that it was recorded with. */
+/* By gen, and by the namespace and the key that it was recorded with. */
 static struct model_recovered *recovered_of(const struct model *model, uint64_t gen,
                                             struct bytes space, struct bytes key)
 {
     for (size_t i = 0; i < model->recovered.count; i++) {
         struct model_recovered *recovered = list_at(&model->recovered, i);
         if (recovered->gen == gen && bytes_equal(recovered->space, space) &&
-            (key.size == 0 || bytes_equal(recovered->key, key))) {
+            bytes_equal(recovered->key, key)) {
             return recovered;
         }
     }
@@ -183,15 +183,34 @@ static void add_drains(const struct model *model, const struct model_op *op, str
     }
 }
 
+/* The oldest kept cancel of the parent's gen. One gen may have been adopted under two keys, by whoever's
+ * word, and both were cancelled: which of them the parent was is open. */
+static const struct cause *recovered_parent_cause(const struct model *model,
+                                                  const struct model_op *op, struct causes *causes)
+{
+    const struct cause *oldest = NULL;
+    for (size_t i = 0; i < model->recovered.count; i++) {
+        const struct model_recovered *recovered = list_at(&model->recovered, i);
+        if (recovered->gen != op->parent || !bytes_equal(recovered->space, op->space)) {
+            continue;
+        }
+        if (oldest != NULL) {
+            struct cause other = model_cause_of_parent(&recovered->cause);
+            add_maybe(causes, &other);
+        }
+        oldest = oldest == NULL ? &recovered->cause : oldest;
+    }
+    return oldest;
+}
+
 static void add_parent(const struct model *model, const struct model_op *op, struct causes *causes)
 {
     const struct model_op *parent = model_find_gen(model, op->parent);
     const struct cause *cause = NULL;
     if (parent != NULL && bytes_equal(parent->space, op->space)) {
         cause = parent->cause.code == CAUSE_UNSET ? NULL : &parent->cause;
-    } else if (op->parent != 0 &&
-               recovered_of(model, op->parent, op->space, (struct bytes){0}) != NULL) {
-        cause = &recovered_of(model, op->parent, op->space, (struct bytes){0})->cause;
+    } else if (op->parent != 0) {
+        cause = recovered_parent_cause(model, op, causes);
     }
     if (cause != NULL) {
         struct cause own = model_cause_of_parent(cause);

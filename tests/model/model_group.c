@@ -128,22 +128,36 @@ static uint64_t count_requested(const struct model_bulk *bulk)
     return count;
 }
 
+/* What the answer says of it: REQUESTED, ALREADY_REQUESTED, or nothing (UNSET). */
+static enum answer said_of(const struct model_target *target, const struct result *seen)
+{
+    for (size_t i = 0; i < seen->gens_count; i++) {
+        enum answer answer = seen->gens[i].answer;
+        if (seen->gens[i].gen == target->result.gen &&
+            (answer == ANSWER_REQUESTED || answer == ANSWER_ALREADY_REQUESTED)) {
+            return answer;
+        }
+    }
+    return ANSWER_UNSET;
+}
+
 void model_bulk_follow(const struct model *model, struct model_bulk *bulk,
                        const struct result *seen)
 {
     for (size_t i = 0; seen != NULL && i < bulk->targets.count; i++) {
         struct model_target *target = list_at(&bulk->targets, i);
-        for (size_t j = 0; target->is_shared && j < seen->gens_count; j++) {
-            bool reached = seen->gens[j].answer == ANSWER_REQUESTED;
-            bool says = reached || seen->gens[j].answer == ANSWER_ALREADY_REQUESTED;
-            if (says && seen->gens[j].gen == target->result.gen && reached != target->was_reached) {
-                flip(model, target);
-            }
+        enum answer said = target->is_shared ? said_of(target, seen) : ANSWER_UNSET;
+        if (said != ANSWER_UNSET && (said == ANSWER_REQUESTED) != target->was_reached) {
+            flip(model, target);
         }
+    }
+    /* Those that it does not name, because they are too many, it counts. */
+    for (size_t i = 0; seen != NULL && i < bulk->targets.count; i++) {
+        struct model_target *target = list_at(&bulk->targets, i);
         uint64_t count = count_requested(bulk);
         bool more = count < seen->requested && !target->was_reached;
         bool fewer = count > seen->requested && target->was_reached;
-        if (target->is_shared && (more || fewer)) {
+        if (target->is_shared && said_of(target, seen) == ANSWER_UNSET && (more || fewer)) {
             flip(model, target);
         }
     }

@@ -203,12 +203,18 @@ static void hold(struct model *model, const struct reply_to *to, const struct re
         .to = *to, .head = *head, .encoded = bytes_of(copy, encoded.size), .needs = *needs};
 }
 
-/* Whether it tells of gens that were lost just now, one after the other. */
+/* Whether it tells of gens that are lost in this moment, one after the other, one session's after
+ * another's. */
 static bool is_of_the_dying(const struct model *model, const struct reply *reply)
 {
     for (size_t i = 0; reply->results_count == 1 && i < reply->results[0].gens_count; i++) {
         const struct model_op *op = model_find_gen(model, reply->results[0].gens[i].gen);
+        const struct model_session *owner =
+            op == NULL ? NULL : model_find_session(model, op->owner);
         if (op != NULL && op->outcome == OUTCOME_OWNER_LOST && op->ended_ms == model->now_ms) {
+            return true;
+        }
+        if (owner != NULL && owner->grace_end_ms <= model->now_ms) {
             return true;
         }
     }
@@ -293,31 +299,44 @@ void model_held_forget(struct model *model, uint64_t session)
     }
 }
 
-bool model_held_refuse(struct model *model, const struct frame *frame, const struct reply_to *to)
-{
-    const struct reply *seen = model->port.seen(model->port.context, to);
-    bool refused = seen != NULL && seen->head.error.code == ERROR_JOURNAL;
-    for (size_t i = 0; refused && i < model->held.count; i++) {
-        struct model_held held = *(struct model_held *) list_at(&model->held, i);
-        if (held.head.session == frame->session && held.head.request_id == frame->request_id &&
-            model->journal_has_failed && !held.is_lost) {
-            model_answer_keep(model, &held.head, held.encoded, &held.needs);
-            send_refusal(model, to, &held.head, false);
-            held_remove(model, i);
-            return true;
-        }
-    }
-    return false;
-}
-
-void model_held_move(struct model *model, const struct frame *frame, const struct reply_to *to)
+static struct model_held *find_held(const struct model *model, const struct frame *frame)
 {
     for (size_t i = 0; i < model->held.count; i++) {
         struct model_held *held = list_at(&model->held, i);
         if (held->head.session == frame->session && held->head.request_id == frame->request_id &&
             !held->is_lost) {
-            held->to = *to;
+            return held;
         }
+    }
+    return NULL;
+}
+
+bool model_held_again(struct model *model, const struct frame *frame, const struct reply_to *to)
+{
+    const struct reply *seen = model->port.seen(model->port.context, to);
+    struct model_held *held = seen == NULL ? NULL : find_held(model, frame);
+    if (held == NULL) {
+        return false;
+    }
+    if (seen->head.error.code == ERROR_JOURNAL && model->journal_has_failed) {
+        model_answer_keep(model, &held->head, held->encoded, &held->needs);
+        send_refusal(model, to, &held->head, false);
+    } else if (seen->head.error.code == ERROR_UNSET && held->needs.least <= model->records_kept) {
+        close_open(model, held, seen);
+        model_answer_keep(model, &held->head, held->encoded, NULL);
+        model->port.send(model->port.context, to, held->encoded, false);
+    } else {
+        return false;
+    }
+    held_remove(model, (size_t) (held - (struct model_held *) model->held.items));
+    return true;
+}
+
+void model_held_move(struct model *model, const struct frame *frame, const struct reply_to *to)
+{
+    struct model_held *held = find_held(model, frame);
+    if (held != NULL) {
+        held->to = *to;
     }
 }
 

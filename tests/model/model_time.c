@@ -221,21 +221,24 @@ static void follow_earlier_cancel(const struct model *model, const struct model_
     }
 }
 
-/* Likewise a cancel that has reached its level: the gens that live on now may have ended by then. */
-static bool saw_later_ends(const struct model *model, const struct model_parked *cancel)
+/* Likewise a cancel that has reached its level: the gens that live on now may have ended by then, or be
+ * without their owner. */
+static bool saw_later_losses(const struct model *model, const struct model_parked *cancel)
 {
     const struct reply *seen = model->port.seen(model->port.context, &cancel->to);
     if (seen == NULL || seen->results_count != 1 ||
         seen->results[0].gens_count != cancel->targets.count) {
         return false;
     }
+    bool was_without = false;
     for (size_t i = 0; i < cancel->targets.count; i++) {
         const struct model_target *target = list_at(&cancel->targets, i);
         if (!target->settled && seen->results[0].gens[i].outcome != OUTCOME_UNSET) {
             return true;
         }
+        was_without = was_without || target->no_owner || target->was_without;
     }
-    return false;
+    return seen->results[0].no_owner && !was_without;
 }
 
 /* A gen that had no owner was settled for what it was: whether it is waited for again, once somebody adopted
@@ -280,7 +283,7 @@ static bool parked_is_decided(struct model *model, struct model_parked *parked,
                    model_bulk_result(model, parked, result);
         }
         if ((!model_targets_update(model, parked) && !only_adopted_are_left(model, parked)) ||
-            saw_later_ends(model, parked)) {
+            saw_later_losses(model, parked)) {
             return false;
         }
         model_cancel_result(model, parked, result);

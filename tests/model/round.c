@@ -457,7 +457,7 @@ static bool is_parked(const struct round *round, enum op_kind kind)
 /* Goes on until there is something of each kind to answer, or for a while. */
 static void park_something(struct round *round)
 {
-    for (int i = 0; i < 400 && !round->failed; i++) {
+    for (int i = 0; i < 800 && !round->failed; i++) {
         const struct script_mode *mode = round->script.mode;
         if (is_parked(round, OP_POLL) && is_parked(round, OP_WAIT) && is_parked(round, OP_CANCEL) &&
             (!mode->watchers || is_parked(round, OP_WATCH)) &&
@@ -510,7 +510,7 @@ static void round_start(struct round *round)
     arena_init(&round->forever, ROUND_ARENA_BYTES);
     round->epoch = 3;
     round->epoch_next = 5;
-    round->epoch_refused = round->config->seed % 2 == 0;
+    round->epoch_refused = round->config->seed / script_modes_count % 2 == 0; /* in each mode */
     round->script.now_ms = ROUND_START_MS;
     struct registry_config config = round_registry_config(round, 3, mode->counter_first, 0);
     round_new_pair(round, &config);

@@ -331,6 +331,8 @@ void round_journal_event(struct round *round)
 {
     struct script *script = &round->script;
     uint64_t chance = script_below(script, 100);
+    bool is_rare =
+        round->model->armed.count > 0; /* an arm to be disarmed while the journal is full */
     if (chance < 40) {
         page(round);
     } else if (chance < 45) {
@@ -338,9 +340,9 @@ void round_journal_event(struct round *round)
         round->model->history_is_refused = round->history_is_refused;
     } else if (!script->mode->is_slow) {
         return;
-    } else if (chance < 85) {
+    } else if (chance < (is_rare ? 60 : 85)) {
         kept(round);
-    } else if (chance < 92) {
+    } else if (chance < (is_rare ? 65 : 92)) {
         failed(round);
     } else {
         round->journal_is_full = script_percent(script, round->journal_is_full ? 60 : 40);

@@ -79,7 +79,7 @@ const struct script_mode script_modes[] = {
      .long_strings = true},
     {.name = "counter at its end, few namespaces",
      .limits = {.namespaces = 2, .operations = 12, .parked = 4, .finished = 500},
-     .counter_first = GEN_COUNTER_MAX - 100,
+     .counter_first = GEN_COUNTER_MAX - 12,
      .keys_count = 3,
      .spaces_count = 5,
      .clients_max = 8,

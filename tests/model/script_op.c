@@ -373,7 +373,7 @@ static const struct {
     [OP_WATCH] = {.weight = 60, .alone = true, .make = script_make_watch},
     [OP_DRAIN] = {.weight = 14, .alone = true, .make = script_make_drain},
     [OP_UNDRAIN] = {.weight = 20, .make = script_make_drain},
-    [OP_HISTORY] = {.weight = 6, .alone = true, .make = make_history},
+    [OP_HISTORY] = {.weight = 15, .alone = true, .make = make_history},
 };
 
 /* Whether the mode has such ops at all; those of all modes come now and then in each. */

@@ -209,12 +209,9 @@ static bool is_of_the_dying(const struct model *model, const struct reply *reply
 {
     for (size_t i = 0; reply->results_count == 1 && i < reply->results[0].gens_count; i++) {
         const struct model_op *op = model_find_gen(model, reply->results[0].gens[i].gen);
-        const struct model_session *owner =
-            op == NULL ? NULL : model_find_session(model, op->owner);
-        if (op != NULL && op->outcome == OUTCOME_OWNER_LOST && op->ended_ms == model->now_ms) {
-            return true;
-        }
-        if (owner != NULL && owner->grace_end_ms <= model->now_ms) {
+        bool is_lost = op != NULL && op->outcome == OUTCOME_OWNER_LOST;
+        if (op != NULL && ((is_lost && op->ended_ms == model->now_ms) ||
+                           model_session_is_dying(model, op->owner))) {
             return true;
         }
     }

@@ -55,6 +55,9 @@ struct model_armed *model_find_armed(const struct model *model, struct bytes spa
  * came and went within one frame wakes nobody, and a wait tells how things stand at its end. */
 void model_settle(struct model *model);
 
+/* Whether its grace ends in this moment; of several such, which goes first is open. */
+bool model_session_is_dying(const struct model *model, uint64_t number);
+
 /* Lets those who wait for the operation take down how it ended, before memory may lose it. */
 void model_note_end(struct model *model, const struct model_op *op);
 

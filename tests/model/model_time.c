@@ -309,11 +309,21 @@ void model_lose_parked(struct model *model, uint64_t session, bool only_as_seen)
     }
 }
 
+bool model_session_is_dying(const struct model *model, uint64_t number)
+{
+    const struct model_session *session = model_find_session(model, number);
+    return session != NULL && session->grace_end_ms <= model->now_ms;
+}
+
 void model_settle(struct model *model)
 {
     for (size_t i = model->parked.count; i > 0; i--) {
+        const struct model_parked *parked = parked_at(model, i - 1);
         struct result result;
         model->needs = 0;
+        if (model_session_is_dying(model, parked->session) && was_lost(model, parked)) {
+            continue;
+        }
         if (parked_is_decided(model, parked_at(model, i - 1), &result)) {
             answer_parked(model, i - 1, &result);
         }

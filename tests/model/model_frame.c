@@ -273,7 +273,7 @@ static bool is_repeat(struct model *model, const struct model_request *request)
         refuse(model, request, ERROR_REQUEST_ID_REUSED, NULL);
     } else if (answer->is_freed) {
         refuse(model, request, ERROR_TOO_OLD, NULL);
-    } else if (!answer->is_decided && model_held_again(model, frame, request->from)) {
+    } else if (!answer->is_decided && model_held_repeat(model, frame, request->from)) {
         return true;
     } else if (!answer->is_decided) {
         move_parked(model, request);

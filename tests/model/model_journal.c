@@ -308,7 +308,7 @@ static struct model_held *find_held(const struct model *model, const struct fram
     return NULL;
 }
 
-bool model_held_again(struct model *model, const struct frame *frame, const struct reply_to *to)
+bool model_held_repeat(struct model *model, const struct frame *frame, const struct reply_to *to)
 {
     const struct reply *seen = model->port.seen(model->port.context, to);
     struct model_held *held = seen == NULL ? NULL : find_held(model, frame);

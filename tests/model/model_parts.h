@@ -201,7 +201,7 @@ bool model_hold_again(struct model *model, const struct reply_to *to, const stru
 
 /* Whether it was answered, or refused for the journal's sake, while nobody saw it: it is asked for again, and
  * that is the answer. */
-bool model_held_again(struct model *model, const struct frame *frame, const struct reply_to *to);
+bool model_held_repeat(struct model *model, const struct frame *frame, const struct reply_to *to);
 void model_held_move(struct model *model, const struct frame *frame, const struct reply_to *to);
 
 /* The name of the bound, where the journal takes no record now and the op needs one, or where the real one

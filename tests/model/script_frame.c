@@ -216,10 +216,10 @@ static void add_secret(struct script *script, const struct script_client *client
 {
     const struct script_link *other = script_any_link(script);
     uint8_t *secret = arena_copy(&script->arena, client->secret, SECRET_BYTES);
-    bool wrong = script_percent(script, 15);
+    bool wrong = script_percent(script, 10);
     secret[script_below(script, SECRET_BYTES)] ^= wrong ? 4 : 0;
-    request->frame.secret =
-        bytes_of(secret, wrong && script_percent(script, 30) ? SECRET_BYTES - 1 : SECRET_BYTES);
+    bool is_short = !wrong && script_percent(script, 5); /* and right, as far as it goes */
+    request->frame.secret = bytes_of(secret, is_short ? SECRET_BYTES - 1 : SECRET_BYTES);
     if (!script->mode->one_client_a_link && other != NULL && !other->paused) {
         *link = other->link;
     }

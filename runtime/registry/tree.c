@@ -306,8 +306,8 @@ void tree_adopted(struct registry *r, uint32_t index)
 void tree_ended(struct registry *r, uint32_t index)
 {
     struct operation *operation = operation_at(r, index);
-    operation->adoption = r->adoption_number;
     tie_awaiting(r, index);
+    operation->adoption = operation->awaiting ? UINT64_MAX : r->adoption_number;
     if (operation->children.count == 0 && !operation->banning) {
         untie(r, index);
     } else if (operation->banning && operation->cause != 0) {
@@ -333,7 +333,8 @@ bool tree_holds(const struct registry *r, uint32_t index)
 }
 
 /* Its parent while that has not ended. An operation that ended is in no chain of its parent, which may
- * end, be forgotten, and be adopted once more meanwhile: that later one is not its parent. */
+ * end, be forgotten, and be adopted once more meanwhile: that later one is not its parent. One that is
+ * still awaited is, whenever it comes. */
 uint64_t tree_parent_gen(const struct registry *r, uint32_t index)
 {
     const struct operation *operation = operation_at(r, index);
@@ -343,8 +344,7 @@ uint64_t tree_parent_gen(const struct registry *r, uint32_t index)
         return operation->awaiting ? gen : 0;
     }
     const struct operation *parent = operation_at(r, found);
-    bool later = operation->state == STATE_ENDED && parent->adoption > operation->adoption;
-    bool another = later && !operation->awaiting;
+    bool another = operation->state == STATE_ENDED && parent->adoption > operation->adoption;
     return another || parent->state == STATE_ENDED || is_lost(r, found) ? 0 : gen;
 }
 

@@ -237,7 +237,7 @@ static void a_parent_that_is_adopted_after_its_end_has_no_ended_children(void)
     rig_fini(&rig);
 }
 
-/* It ended before its parent was adopted. */
+/* It ended before its parent was adopted, for the first time. */
 static void a_parent_that_was_awaited_is_shown_of_one_that_ended(void)
 {
     begin(RECOVERY_MS, false);
@@ -245,8 +245,9 @@ static void a_parent_that_was_awaited_is_shown_of_one_that_ended(void)
     struct op child = adopt("c", EARLIER_GEN(6));
     child.as.store.parent = EARLIER_GEN(5);
     CHECK_EQ(rig_do(&rig, session, child).answer, ANSWER_ADOPTED);
-    struct op end = rig_delete("c", EARLIER_GEN(6), OUTCOME_COMPLETED);
-    CHECK_EQ(rig_do(&rig, session, end).answer, ANSWER_DELETED);
+    uint64_t other = rig_open(&rig, 1, 0);
+    struct op end = rig_delete("c", EARLIER_GEN(6), OUTCOME_FAILED);
+    CHECK_EQ(rig_do(&rig, other, end).answer, ANSWER_DELETED);
     struct op get = {.kind = OP_GET, .key = bytes_of_string("c"), .gen = EARLIER_GEN(6)};
     CHECK_EQ(rig_do(&rig, 0, get).answer, ANSWER_FOUND);
     CHECK_EQ(rig.lists.operations[0].parent, EARLIER_GEN(5));
@@ -254,6 +255,12 @@ static void a_parent_that_was_awaited_is_shown_of_one_that_ended(void)
     rig_pass(&rig, 1, 10); /* its children are looked for */
     CHECK_EQ(rig_do(&rig, 0, get).answer, ANSWER_FOUND);
     CHECK_EQ(rig.lists.operations[0].parent, EARLIER_GEN(5));
+    end = rig_delete("p", EARLIER_GEN(5), OUTCOME_COMPLETED);
+    CHECK_EQ(rig_do(&rig, session, end).answer, ANSWER_DELETED);
+    rig_pass(&rig, limits_default().finished_ms + 10000, 10);
+    CHECK_EQ(rig_do(&rig, session, adopt("p", EARLIER_GEN(5))).answer, ANSWER_ADOPTED);
+    CHECK_EQ(rig_do(&rig, 0, get).answer, ANSWER_FOUND);
+    CHECK_EQ(rig.lists.operations[0].parent, 0);
     rig_fini(&rig);
 }
 

@@ -190,7 +190,25 @@ static void a_descendants_cancel_has_a_record(void)
 
 /* ---- adopt ---- */
 
-/* Its end is forgotten, so its gen may come back. Those that were its children are nobody's by then. */
+/* p ends, its end is forgotten, and its gen is adopted once more. */
+static void parent_comes_again(uint64_t session)
+{
+    struct op end = rig_delete("p", EARLIER_GEN(5), OUTCOME_COMPLETED);
+    CHECK_EQ(rig_do(&rig, session, end).answer, ANSWER_DELETED);
+    CHECK_EQ(rig_do(&rig, session, adopt("p", EARLIER_GEN(5))).answer, ANSWER_ENDED);
+    rig_pass(&rig, limits_default().finished_ms + 10000, 10);
+    CHECK_EQ(rig_do(&rig, session, adopt("p", EARLIER_GEN(5))).answer, ANSWER_ADOPTED);
+}
+
+/* What get shows as the parent of c. */
+static uint64_t parent_shown(uint64_t gen)
+{
+    struct op get = {.kind = OP_GET, .key = bytes_of_string("c"), .gen = gen};
+    CHECK_EQ(rig_do(&rig, 0, get).answer, ANSWER_FOUND);
+    return rig.lists.operations[0].parent;
+}
+
+/* Those that were its children are nobody's by then. */
 static void a_parent_that_is_adopted_after_its_end_has_no_children(void)
 {
     begin(0, false);
@@ -199,14 +217,9 @@ static void a_parent_that_is_adopted_after_its_end_has_no_children(void)
     struct op child = rig_store("c", POLICY_REJECT);
     child.as.store.parent = EARLIER_GEN(5);
     CHECK_EQ(rig_do(&rig, session, child).answer, ANSWER_STORED);
-    struct op end = rig_delete("p", EARLIER_GEN(5), OUTCOME_COMPLETED);
-    CHECK_EQ(rig_do(&rig, session, end).answer, ANSWER_DELETED);
-    CHECK_EQ(rig_do(&rig, session, adopt("p", EARLIER_GEN(5))).answer, ANSWER_ENDED);
-    rig_pass(&rig, limits_default().finished_ms + 10000, 10);
-    CHECK_EQ(rig_do(&rig, session, adopt("p", EARLIER_GEN(5))).answer, ANSWER_ADOPTED);
-    struct op get = {.kind = OP_GET, .key = bytes_of_string("c")};
-    CHECK_EQ(rig_do(&rig, 0, get).answer, ANSWER_FOUND);
-    CHECK_EQ(rig.lists.operations[0].parent, 0);
+    CHECK_EQ(parent_shown(0), EARLIER_GEN(5));
+    parent_comes_again(session);
+    CHECK_EQ(parent_shown(0), 0);
     rig_fini(&rig);
 }
 
@@ -222,18 +235,9 @@ static void a_parent_that_is_adopted_after_its_end_has_no_ended_children(void)
     /* Its owner does not acknowledge that another ended it: it is remembered for longer. */
     uint64_t other = rig_open(&rig, 1, 0);
     CHECK_EQ(rig_do(&rig, other, rig_delete("c", gen, OUTCOME_FAILED)).answer, ANSWER_DELETED);
-    struct op get = {.kind = OP_GET, .key = bytes_of_string("c"), .gen = gen};
-    CHECK_EQ(rig_do(&rig, 0, get).answer, ANSWER_FOUND);
-    CHECK_EQ(rig.lists.operations[0].state, STATE_ENDED);
-    CHECK_EQ(rig.lists.operations[0].parent, EARLIER_GEN(5));
-    struct op end = rig_delete("p", EARLIER_GEN(5), OUTCOME_COMPLETED);
-    CHECK_EQ(rig_do(&rig, session, end).answer, ANSWER_DELETED);
-    CHECK_EQ(rig_do(&rig, 0, get).answer, ANSWER_FOUND);
-    CHECK_EQ(rig.lists.operations[0].parent, 0);
-    rig_pass(&rig, limits_default().finished_ms + 10000, 10);
-    CHECK_EQ(rig_do(&rig, session, adopt("p", EARLIER_GEN(5))).answer, ANSWER_ADOPTED);
-    CHECK_EQ(rig_do(&rig, 0, get).answer, ANSWER_FOUND);
-    CHECK_EQ(rig.lists.operations[0].parent, 0);
+    CHECK_EQ(parent_shown(gen), EARLIER_GEN(5));
+    parent_comes_again(session);
+    CHECK_EQ(parent_shown(gen), 0);
     rig_fini(&rig);
 }
 
@@ -248,19 +252,12 @@ static void a_parent_that_was_awaited_is_shown_of_one_that_ended(void)
     uint64_t other = rig_open(&rig, 1, 0);
     struct op end = rig_delete("c", EARLIER_GEN(6), OUTCOME_FAILED);
     CHECK_EQ(rig_do(&rig, other, end).answer, ANSWER_DELETED);
-    struct op get = {.kind = OP_GET, .key = bytes_of_string("c"), .gen = EARLIER_GEN(6)};
-    CHECK_EQ(rig_do(&rig, 0, get).answer, ANSWER_FOUND);
-    CHECK_EQ(rig.lists.operations[0].parent, EARLIER_GEN(5));
+    CHECK_EQ(parent_shown(EARLIER_GEN(6)), EARLIER_GEN(5));
     CHECK_EQ(rig_do(&rig, session, adopt("p", EARLIER_GEN(5))).answer, ANSWER_ADOPTED);
     rig_pass(&rig, 1, 10); /* its children are looked for */
-    CHECK_EQ(rig_do(&rig, 0, get).answer, ANSWER_FOUND);
-    CHECK_EQ(rig.lists.operations[0].parent, EARLIER_GEN(5));
-    end = rig_delete("p", EARLIER_GEN(5), OUTCOME_COMPLETED);
-    CHECK_EQ(rig_do(&rig, session, end).answer, ANSWER_DELETED);
-    rig_pass(&rig, limits_default().finished_ms + 10000, 10);
-    CHECK_EQ(rig_do(&rig, session, adopt("p", EARLIER_GEN(5))).answer, ANSWER_ADOPTED);
-    CHECK_EQ(rig_do(&rig, 0, get).answer, ANSWER_FOUND);
-    CHECK_EQ(rig.lists.operations[0].parent, 0);
+    CHECK_EQ(parent_shown(EARLIER_GEN(6)), EARLIER_GEN(5));
+    parent_comes_again(session);
+    CHECK_EQ(parent_shown(EARLIER_GEN(6)), 0);
     rig_fini(&rig);
 }
 

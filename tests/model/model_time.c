@@ -318,13 +318,13 @@ bool model_session_is_dying(const struct model *model, uint64_t number)
 void model_settle(struct model *model)
 {
     for (size_t i = model->parked.count; i > 0; i--) {
-        const struct model_parked *parked = parked_at(model, i - 1);
+        struct model_parked *parked = parked_at(model, i - 1);
         struct result result;
         model->needs = 0;
         if (model_session_is_dying(model, parked->session) && was_lost(model, parked)) {
             continue;
         }
-        if (parked_is_decided(model, parked_at(model, i - 1), &result)) {
+        if (parked_is_decided(model, parked, &result)) {
             answer_parked(model, i - 1, &result);
         }
     }

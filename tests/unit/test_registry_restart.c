@@ -190,6 +190,17 @@ static void a_descendants_cancel_has_a_record(void)
 
 /* ---- adopt ---- */
 
+/* Adopts p, and stores c under it: the gen of c. */
+static uint64_t store_child(uint64_t session)
+{
+    CHECK_EQ(rig_do(&rig, session, adopt("p", EARLIER_GEN(5))).answer, ANSWER_ADOPTED);
+    struct op child = rig_store("c", POLICY_REJECT);
+    child.as.store.parent = EARLIER_GEN(5);
+    struct seen stored = rig_do(&rig, session, child);
+    CHECK_EQ(stored.answer, ANSWER_STORED);
+    return stored.gen;
+}
+
 /* p ends, its end is forgotten, and its gen is adopted once more. */
 static void parent_comes_again(uint64_t session)
 {
@@ -213,10 +224,7 @@ static void a_parent_that_is_adopted_after_its_end_has_no_children(void)
 {
     begin(0, false);
     uint64_t session = rig_open(&rig, 1, 0);
-    CHECK_EQ(rig_do(&rig, session, adopt("p", EARLIER_GEN(5))).answer, ANSWER_ADOPTED);
-    struct op child = rig_store("c", POLICY_REJECT);
-    child.as.store.parent = EARLIER_GEN(5);
-    CHECK_EQ(rig_do(&rig, session, child).answer, ANSWER_STORED);
+    (void) store_child(session);
     CHECK_EQ(parent_shown(0), EARLIER_GEN(5));
     parent_comes_again(session);
     CHECK_EQ(parent_shown(0), 0);
@@ -228,10 +236,7 @@ static void a_parent_that_is_adopted_after_its_end_has_no_ended_children(void)
 {
     begin(0, false);
     uint64_t session = rig_open(&rig, 1, 0);
-    CHECK_EQ(rig_do(&rig, session, adopt("p", EARLIER_GEN(5))).answer, ANSWER_ADOPTED);
-    struct op child = rig_store("c", POLICY_REJECT);
-    child.as.store.parent = EARLIER_GEN(5);
-    uint64_t gen = rig_do(&rig, session, child).gen;
+    uint64_t gen = store_child(session);
     /* Its owner does not acknowledge that another ended it: it is remembered for longer. */
     uint64_t other = rig_open(&rig, 1, 0);
     CHECK_EQ(rig_do(&rig, other, rig_delete("c", gen, OUTCOME_FAILED)).answer, ANSWER_DELETED);
